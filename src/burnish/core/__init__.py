@@ -1,0 +1,1 @@
+"""Floor 0: records, errors, plug-in lookup, budgets, seeds. Imports nothing of the house."""

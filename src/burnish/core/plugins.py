@@ -1,0 +1,69 @@
+"""Find plug-ins by name. A name is the name of a module in the family's folder; there is no table to edit.
+
+`find("strategy", "self_debug")` imports `burnish.strategies.self_debug` and returns its object of the same name.
+A user's own plug-in is an import path `package.module:object`. Dashes and underscores are the same in names.
+Modules whose name begins with an underscore, and a family's `base`, are not plug-ins.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from burnish.core.errors import InputError, UnknownName
+
+FAMILIES: Mapping[str, str] = {
+    "verifier": "burnish.verifiers",
+    "strategy": "burnish.strategies",
+    "task set": "burnish.tasks",
+    "engine": "burnish.models",
+    "curation": "burnish.curation",
+    "loss": "burnish.objectives.losses",
+    "advantage": "burnish.objectives.advantages",
+    "recipe": "burnish.recipes",
+}
+"""Family word → package that holds one module per plug-in."""
+
+
+def names(family: str) -> list[str]:
+    """All names of a family: modules that define an object of their own name, found without importing them."""
+    package = importlib.import_module(FAMILIES[family])
+    found = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return sorted(name for name in found if not name.startswith("_") and name not in HELPERS)
+
+
+HELPERS = frozenset({"base"})
+"""Module names inside a family that hold its protocol, not a plug-in."""
+
+
+def find(family: str, name: str) -> Any:
+    """The plug-in `name` of `family`, or the object at an import path `package.module:object`.
+
+    Raises `UnknownName` with the known names, or `InputError` if the import path is wrong.
+    """
+    if ":" in name:
+        return _from_path(name)
+    module_name = name.replace("-", "_")
+    if module_name not in names(family):
+        raise UnknownName(family, name, names(family))
+    module = importlib.import_module(f"{FAMILIES[family]}.{module_name}")
+    try:
+        return getattr(module, module_name)
+    except AttributeError:
+        raise InputError(f"{module.__name__} must define an object named {module_name!r} to be a {family}.") from None
+
+
+def summary(family: str, name: str) -> str:
+    """First line of the plug-in module's docstring."""
+    module = importlib.import_module(f"{FAMILIES[family]}.{name.replace('-', '_')}")
+    return (module.__doc__ or "").strip().split("\n")[0]
+
+
+def _from_path(path: str) -> Any:
+    module_name, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"Cannot load {path!r}: {error}. Write it as 'package.module:object' and make it importable.") from error

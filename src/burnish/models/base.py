@@ -1,0 +1,84 @@
+"""The policy protocol: token ids in, token ids out, with the log-probabilities of what was sampled.
+
+Strategies ask for one completion each and await it; the engine batches whatever is waiting. A completion depends on
+its own request and seed only, not on what else is in the batch (exactly so in fp32).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from burnish.core.records import Message, Record, Sampling
+
+
+class Request(Record):
+    """One completion to be drawn: the token ids read so far and how to sample the next ones."""
+
+    prompt_ids: tuple[int, ...]
+    sampling: Sampling = Sampling()
+    messages: tuple[Message, ...] = ()
+    """The same prompt as text, for engines that speak text (scripted, remote). Never re-tokenised for training."""
+
+
+class Completion(Record):
+    """What was sampled. `logprobs` are natural logs under the sampling distribution (after temperature), one per id.
+
+    `stop_reason` is `eos`, `stop` (a stop string), `length` or `cancelled`. The ids include the end-of-turn token.
+    `text` has neither the end-of-turn token nor the stop string.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    logprobs: tuple[float, ...]
+    stop_reason: str
+    policy_version: str = "0"
+    wall_s: float = 0.0
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """The one place where conversations become token ids; used by sampling and by training alike."""
+
+    def render(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Ids of the conversation, ending with the header of the assistant's turn (the generation prompt)."""
+        ...
+
+    def extend(self, ids: Sequence[int], messages: Sequence[Message]) -> tuple[int, ...]:
+        """`ids` (ending with a sampled assistant turn) plus the ids of further turns and the next assistant header.
+
+        Nothing already in `ids` is tokenised again. A missing end-of-turn token is added.
+        """
+        ...
+
+    def supervised(self, messages: Sequence[Message]) -> tuple[tuple[int, ...], tuple[int, int]]:
+        """Ids of a conversation that ends with an assistant turn, and the half-open range of that turn's tokens.
+
+        The range starts after the assistant header and includes the end-of-turn token, so that the model learns to stop.
+        """
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids` without special tokens."""
+        ...
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A model that writes. Used as an async context manager by drivers; `name` and `version` are stamped on attempts."""
+
+    name: str
+    renderer: Renderer
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the weights change."""
+        ...
+
+    async def generate(self, request: Request) -> Completion:
+        """Draw one completion. Raises `PolicyError` when the engine fails."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the engine; waiting requests are cancelled."""
+        ...

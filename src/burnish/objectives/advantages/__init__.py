@@ -1,0 +1,1 @@
+"""Advantage estimators: one module each, defining a function of its own name."""

@@ -1,0 +1,1 @@
+"""Losses: one module per loss, each defining a `Loss` of its own name."""

@@ -1,0 +1,64 @@
+"""The verifier protocol. A verifier reports facts; it never returns a reward and never sees a prompt.
+
+A verifier module is named after its `Task.kind` and defines an object of that name with these methods. Which checks
+are judged is the caller's choice: pass `task.public()` for visible checks only, `view(task, "hidden")` for hidden ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from burnish.core.records import Record, Task, Verdict
+
+View = Literal["visible", "hidden", "all"]
+"""Which checks of a task a verdict is about."""
+
+
+class Limits(Record):
+    """What one artefact may use while it is judged: seconds of wall clock and CPU per check, MiB, processes, bytes, files."""
+
+    wall_s: float = 5.0
+    cpu_s: float = 3.0
+    memory_mb: int = 512
+    processes: int = 16
+    output_bytes: int = 1 << 20
+    file_mb: int = 16
+
+
+class ToolReport(Record):
+    """One line of `burnish doctor`: is the tool here, which version, and if not, how to get it."""
+
+    name: str
+    found: bool
+    version: str = ""
+    detail: str = ""
+    install: str = ""
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """What every verifier offers. Infrastructure faults come back as status `error`, they are not raised."""
+
+    id: str
+    version: str
+
+    def doctor(self) -> Sequence[ToolReport]:
+        """The tools it needs and whether they are usable here."""
+        ...
+
+    def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
+        """Judge `artefact` by every check in `task.checks`. `first_fail` skips the checks after the first failure."""
+        ...
+
+    async def averify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
+        """As `verify`, without blocking the event loop; many may run at once."""
+        ...
+
+
+def view(task: Task, which: View) -> Task:
+    """The task with only the checks of one view; references are dropped."""
+    checks = {"visible": task.visible(), "hidden": task.hidden(), "all": task.checks}[which]
+    return msgspec.structs.replace(task, checks=checks, refs=())
