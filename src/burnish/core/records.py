@@ -150,6 +150,7 @@ class Attempt(Record):
     op: str
     messages: tuple[Message, ...]
     text: str
+    episode_id: str = ""
     parent_id: str | None = None
     round: int = 0
     spans: tuple[Span, ...] = ()
@@ -159,6 +160,21 @@ class Attempt(Record):
     policy: str = ""
     policy_version: str = "0"
     stop_reason: str = ""
+    cost: Cost = Cost()
+
+
+class Episode(Record):
+    """One run of a strategy on one task. Its attempts carry its id; `answer` is the attempt that the strategy hands in.
+
+    `status` is `done`, `budget` (a limit was reached first) or `error` (infrastructure; redone on resume, never counted).
+    """
+
+    id: str
+    task_id: str
+    index: int
+    status: Literal["done", "budget", "error"]
+    answer: str | None = None
+    detail: str = ""
     cost: Cost = Cost()
 
 

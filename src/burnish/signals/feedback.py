@@ -1,0 +1,49 @@
+"""Feedback: a pure function from a verdict to the text that the next turn shows.
+
+Only facts that a model may see are rendered: hidden checks and diagnostics for training or evaluation never are.
+Everything is bounded in length; what the program printed or returned is quoted as data.
+"""
+
+from __future__ import annotations
+
+from burnish.core.records import FAILED, Check, Diagnostic, Verdict
+
+MAX_VALUE = 200
+"""Longest quoted value, in characters."""
+
+
+def feedback(verdict: Verdict, *, failures: int = 1) -> str:
+    """What is wrong, for the model: the errors of an unusable artefact, else the first `failures` failed visible checks.
+
+    A passing verdict says so. A tampered one gets a neutral notice that does not reveal the detector.
+    """
+    if verdict.status == "tampered":
+        return "The code was rejected. Write a plain solution of the task."
+    visible = [diagnostic for diagnostic in verdict.diagnostics if diagnostic.visibility == "model"]
+    if verdict.status == "invalid":
+        return "\n".join(["The code cannot be used:", *(_line(d) for d in visible[:failures])])
+    failed = [check for check in verdict.checks if check.outcome in FAILED and not check.hidden]
+    if not failed:
+        return "All visible tests pass." if verdict.passed else "The code could not be judged."
+    return "\n".join(["The code fails this test:" if failures == 1 else "The code fails these tests:", *map(_failure, failed[:failures])])
+
+
+def _failure(check: Check) -> str:
+    shown = next((d for d in check.diagnostics if d.visibility == "model"), None)
+    example = check.counterexample
+    if check.outcome == "timeout":
+        return f"{example.input if example else check.id} did not finish in time."
+    if example is None:
+        return _line(shown) if shown else f"{check.id} fails."
+    if check.outcome == "crash" and shown is not None:
+        return f"{_cut(example.input)} should return {_cut(example.expected)}, but it fails with {_line(shown)}"
+    return f"{_cut(example.input)} returned {_cut(example.actual)}, but it should return {_cut(example.expected)}."
+
+
+def _line(diagnostic: Diagnostic) -> str:
+    where = f" (line {diagnostic.span.line} of the code)" if diagnostic.span else ""
+    return f"{_cut(diagnostic.message)}{where}"
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= MAX_VALUE else f"{value[: MAX_VALUE // 2]} … {value[-MAX_VALUE // 4 :]}"

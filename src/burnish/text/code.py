@@ -1,0 +1,65 @@
+"""Find the program in a model's reply, as an exact range of the reply's characters.
+
+A fenced block is preferred (the last one that defines the wanted name, else the last one); a fence that was never closed
+runs to the end; without fences the reply counts as code only if it holds a top-level definition. Nothing is repaired.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from burnish.core.records import Span
+
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n", re.MULTILINE)
+_DEFINITION = re.compile(r"^(?:async def|def|class|from|import)\s", re.MULTILINE)
+
+
+class Code(NamedTuple):
+    """A program inside a reply: `text == reply[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+
+
+def extract_code(reply: str, entry_point: str | None = None) -> Code | None:
+    """The program in `reply`, or None if there is none. `entry_point` is the function name that is wanted, if known."""
+    blocks = [block for block in _fenced(reply) if block.text.strip()]
+    wanted = [block for block in blocks if entry_point and _defines(block.text, entry_point)]
+    if wanted or blocks:
+        return (wanted or blocks)[-1]
+    definition = _DEFINITION.search(reply)
+    return Code(reply[definition.start() :], definition.start(), len(reply)) if definition else None
+
+
+def spans_of(reply: str, code: Code | None) -> tuple[Span, ...]:
+    """`explanation` (the prose before the code's fence) and `code`; a reply without code is all explanation."""
+    if code is None:
+        return (Span(kind="explanation", start=0, end=len(reply)),) if reply.strip() else ()
+    fence = reply.rfind("\n", 0, max(code.start - 1, 0)) + 1 if code.start else 0
+    prose = reply[:fence].rstrip()
+    explanation = (Span(kind="explanation", start=0, end=len(prose)),) if prose else ()
+    return (*explanation, Span(kind="code", start=code.start, end=code.end))
+
+
+def fenced(code: str, language: str = "python") -> str:
+    """`code` as a fenced block, with a fence longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
+
+
+def _fenced(reply: str) -> list[Code]:
+    blocks, position = [], 0
+    while opening := _FENCE.search(reply, position):
+        fence = opening.group(1)
+        closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE).search(reply, opening.end())
+        end = closing.start() if closing else len(reply)
+        blocks.append(Code(reply[opening.end() : end], opening.end(), end))
+        position = closing.end() if closing else len(reply)
+    return blocks
+
+
+def _defines(code: str, name: str) -> bool:
+    return re.search(rf"^\s*(?:async def|def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=", code, re.MULTILINE) is not None
