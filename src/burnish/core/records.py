@@ -18,6 +18,7 @@ SCHEMA = 1
 
 Status = Literal["pass", "fail", "invalid", "timeout", "unknown", "error", "unsupported", "tampered"]
 Outcome = Literal["pass", "fail", "timeout", "crash", "skip", "unknown", "error"]
+EpisodeStatus = Literal["done", "budget", "error"]
 Severity = Literal["info", "warn", "error"]
 Role = Literal["system", "user", "assistant"]
 
@@ -172,7 +173,7 @@ class Episode(Record):
     id: str
     task_id: str
     index: int
-    status: Literal["done", "budget", "error"]
+    status: EpisodeStatus
     answer: str | None = None
     detail: str = ""
     cost: Cost = Cost()
