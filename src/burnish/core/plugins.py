@@ -7,9 +7,13 @@ Modules whose name begins with an underscore, and a family's `base`, are not plu
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
+import inspect
 import pkgutil
 from collections.abc import Mapping
+from importlib.abc import InspectLoader
 from typing import Any
 
 from burnish.core.errors import InputError, UnknownName
@@ -56,9 +60,33 @@ def find(family: str, name: str) -> Any:
 
 
 def summary(family: str, name: str) -> str:
-    """First line of the plug-in module's docstring."""
-    module = importlib.import_module(f"{FAMILIES[family]}.{name.replace('-', '_')}")
-    return (module.__doc__ or "").strip().split("\n")[0]
+    """First line of the plug-in module's docstring, read without importing the module."""
+    spec = importlib.util.find_spec(f"{FAMILIES[family]}.{name.replace('-', '_')}")
+    source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, InspectLoader) else None
+    docstring = ast.get_docstring(ast.parse(source)) if source else None
+    return (docstring or "").split("\n")[0]
+
+
+def catalogue(family: str = "") -> dict[str, dict[str, str]]:
+    """Family → name → summary. `family` may be given in singular or plural; empty means all."""
+    wanted = next((known for known in FAMILIES if family in (known, _plural(known), known.replace(" ", "-"))), "")
+    if family and not wanted:
+        raise UnknownName("family", family, map(_plural, FAMILIES))
+    chosen = [wanted] if wanted else list(FAMILIES)
+    return {_plural(known): {name: summary(known, name) for name in names(known)} for known in chosen}
+
+
+def check_options(function: Any, options: Mapping[str, Any], what: str) -> None:
+    """Raise `InputError` if `function` has no keyword-only parameter for one of `options`; the message lists those it has."""
+    parameters = inspect.signature(function).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise InputError(f"The {what} has no option {name!r}. Its options: {', '.join(known) or 'none'}.")
+
+
+def _plural(family: str) -> str:
+    return {"loss": "losses", "strategy": "strategies"}.get(family, f"{family}s")
 
 
 def _from_path(path: str) -> Any:

@@ -8,12 +8,14 @@ micro-batch splits and ranks never change a gradient. Source: objectives spec, s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from burnish.core.errors import InputError
 
 Aggregation = Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"]
 
@@ -54,7 +56,11 @@ class Denominators:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss as the trainer sees it: the function, the `TokenBatch` fields it reads beside `logp` and `mask`, its reduction."""
+    """A loss as the trainer sees it: the function, the `TokenBatch` fields it reads beside `logp` and `mask`, its reduction.
+
+    `defaults` are its options and their values. `silent_at_zero_advantage` promises that A = 0 gives no value and no
+    gradient, so that the trainer need not compute such rows (it still counts them in the denominators).
+    """
 
     name: str
     function: Callable[[TokenBatch, Mapping[str, Any]], Float[Tensor, "batch time"]]
@@ -62,6 +68,16 @@ class Loss:
     aggregation: Aggregation = "token-mean"
     formula: str = ""
     source: str = ""
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    silent_at_zero_advantage: bool = False
+
+    def options(self, given: Mapping[str, float]) -> dict[str, float]:
+        """The defaults, overridden by what is given. Raises `InputError` for an option that this loss does not have."""
+        unknown = sorted(set(given) - set(self.defaults))
+        if unknown:
+            known = ", ".join(sorted(self.defaults)) or "none"
+            raise InputError(f"The loss {self.name!r} has no option {unknown[0]!r}. Its options: {known}.")
+        return {**self.defaults, **given}
 
 
 def aggregate(loss: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"], mode: Aggregation, denominators: Denominators) -> Float[Tensor, ""]:

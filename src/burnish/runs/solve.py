@@ -33,6 +33,10 @@ class SolveConfig(Record):
     seed: int = 0
     concurrency: int = 64
 
+    def check(self) -> None:
+        """Raise `UnknownName` or `InputError` for a strategy or an option that does not exist, before any work is done."""
+        plugins.check_options(plugins.find("strategy", self.strategy), self.options, f"strategy {self.strategy!r}")
+
 
 class Progress(Record):
     """Where a run stands: finished episodes, those whose answer passes all checks, faulty ones, sampled tokens."""

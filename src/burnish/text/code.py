@@ -26,7 +26,7 @@ class Code(NamedTuple):
 def extract_code(reply: str, entry_point: str | None = None) -> Code | None:
     """The program in `reply`, or None if there is none. `entry_point` is the function name that is wanted, if known."""
     blocks = [block for block in _fenced(reply) if block.text.strip()]
-    wanted = [block for block in blocks if entry_point and _defines(block.text, entry_point)]
+    wanted = [block for block in blocks if entry_point and defines(block.text, entry_point)]
     if wanted or blocks:
         return (wanted or blocks)[-1]
     definition = _DEFINITION.search(reply)
@@ -41,6 +41,11 @@ def spans_of(reply: str, code: Code | None) -> tuple[Span, ...]:
     prose = reply[:fence].rstrip()
     explanation = (Span(kind="explanation", start=0, end=len(prose)),) if prose else ()
     return (*explanation, Span(kind="code", start=code.start, end=code.end))
+
+
+def defines(code: str, name: str) -> bool:
+    """True if `code` binds `name` by a definition or an assignment at the start of a line."""
+    return re.search(rf"^\s*(?:async def|def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=", code, re.MULTILINE) is not None
 
 
 def fenced(code: str, language: str = "python") -> str:
@@ -59,7 +64,3 @@ def _fenced(reply: str) -> list[Code]:
         blocks.append(Code(reply[opening.end() : end], opening.end(), end))
         position = closing.end() if closing else len(reply)
     return blocks
-
-
-def _defines(code: str, name: str) -> bool:
-    return re.search(rf"^\s*(?:async def|def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=", code, re.MULTILINE) is not None

@@ -29,10 +29,11 @@ class Limits(Record):
 
 
 class ToolReport(Record):
-    """One line of `burnish doctor`: is the tool here, which version, and if not, how to get it."""
+    """One line of `burnish doctor`: is the tool here, which version, and if not, how to get it. Not all are needed by all."""
 
     name: str
     found: bool
+    optional: bool = False
     version: str = ""
     detail: str = ""
     install: str = ""

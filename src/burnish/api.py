@@ -1,0 +1,186 @@
+"""Everything the command line does, as plain functions: `burnish.solve(...)`, `burnish.verify(...)` and so on.
+
+Each function takes names (a task set, a model, a strategy), does one whole piece of work with progress reported to a callback,
+leaves its result on disk, and returns a record. Errors are `BurnishError`s whose text is meant for the user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from burnish.core import plugins
+from burnish.core.budget import Budget
+from burnish.core.errors import InputError
+from burnish.core.records import Example, Record, Sampling, Task
+
+if TYPE_CHECKING:
+    from burnish.evaluation import Evaluation
+    from burnish.models.base import Policy
+    from burnish.runs import Progress
+    from burnish.verifiers.base import ToolReport, Verifier
+
+Update = Callable[[int, int, str], None]
+"""`(done, total, note)`: called as a long piece of work goes on."""
+
+__all__ = ["Budget", "Sampling", "curate", "demo", "doctor", "evaluate", "list_plugins", "load_tasks", "parse_options", "solve", "verify", "view"]
+
+
+def load_tasks(tasks: str, *, limit: int | None = None) -> list[Task]:
+    """The tasks of a set (`humaneval`, `first-functions:train`) or of a JSONL file; only the first `limit` if given."""
+    from burnish.tasks import load
+
+    loaded = load(tasks)
+    if not loaded:
+        raise InputError(f"{tasks!r} holds no tasks.")
+    return loaded[:limit]
+
+
+def load_model(model: str) -> Policy:
+    """A policy that can write and be trained: `embedded`, a local folder, or a hub name."""
+    from burnish.models import load
+
+    return load(model)
+
+
+def verifier_of(tasks: Sequence[Task]) -> Verifier:
+    """The one verifier that judges these tasks. Raises `InputError` if they need several."""
+    kinds = {task.kind for task in tasks}
+    if len(kinds) != 1:
+        raise InputError(f"These tasks need several verifiers ({', '.join(sorted(kinds))}). Solve them in separate runs.")
+    verifier: Verifier = plugins.find("verifier", kinds.pop())
+    return verifier
+
+
+def solve(
+    tasks: str,
+    *,
+    out: Path,
+    strategy: str = "self_debug",
+    model: str = "embedded",
+    samples: int = 1,
+    limit: int | None = None,
+    sampling: Sampling = Sampling(temperature=0.8),
+    options: dict[str, Any] | None = None,
+    budget: Budget = Budget(),
+    seed: int = 0,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Evaluation:
+    """Solve tasks with a strategy into the run folder `out` and evaluate the run. See `burnish solve --help`."""
+    from burnish.runs import SolveConfig, open_run
+    from burnish.runs import solve as run_solve
+
+    loaded = load_tasks(tasks, limit=limit)
+    config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
+    config.check()
+    verifier = verifier_of(loaded)
+    manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config)}
+    with open_run(out, manifest, resume=resume) as store:
+        asyncio.run(_with_policy(model, lambda policy: run_solve(loaded, policy, verifier, store, config, on_progress=on_progress)))
+    return evaluate(out)
+
+
+async def _with_policy(model: str, work: Callable[[Policy], Any]) -> None:
+    policy = load_model(model)
+    try:
+        await work(policy)
+    finally:
+        await policy.aclose()
+
+
+class VerifySummary(Record):
+    """What `verify` found: `errors` could not be judged and count nowhere else."""
+
+    judged: int
+    passed: int
+    errors: int
+    pass_at_k: dict[str, float]
+
+
+def verify(tasks: str, samples: Path, out: Path, *, resume: bool = False, on_progress: Update = lambda *_: None) -> VerifySummary:
+    """Judge a sample file and write the results to `out`. See `burnish verify --help`."""
+    from burnish.evaluation import pass_at_k
+    from burnish.runs.verify import read_samples, verify_samples
+
+    loaded = load_tasks(tasks)
+    read = read_samples(samples, loaded)
+    judge = verifier_of(loaded)
+    verdicts = verify_samples(read, judge.verify_batch, out, resume=resume, on_progress=on_progress)
+    scored: dict[str, list[bool]] = {}
+    for sample, verdict in zip(read, verdicts, strict=True):
+        if verdict.scored:
+            scored.setdefault(sample.task.id, []).append(verdict.passed)
+    fewest = min(map(len, scored.values()), default=0)
+    ks = [k for k in (1, 10, 100) if k <= fewest]
+    means = {f"pass@{k}": sum(pass_at_k(len(v), sum(v), k) for v in scored.values()) / len(scored) for k in ks}
+    judged = sum(map(len, scored.values()))
+    return VerifySummary(
+        judged=judged, passed=sum(map(sum, scored.values())), errors=len(verdicts) - judged, pass_at_k=means
+    )
+
+
+def curate(kind: str, runs: Sequence[Path], out: Path, *, options: dict[str, Any] | None = None) -> list[Example]:
+    """Turn stored runs into training examples by a curation (`ledex`, `rejection`) and write them to the JSONL file `out`."""
+    from burnish.store.jsonl import write_records
+    from burnish.store.runs import RunStore
+
+    builder = plugins.find("curation", kind)
+    plugins.check_options(builder, options or {}, f"curation {kind!r}")
+    examples: list[Example] = []
+    for run in runs:
+        with RunStore.open(run) as store:
+            examples += builder(store, **(options or {}))
+    if not examples:
+        raise InputError(f"No example came out of {', '.join(map(str, runs))}: no verified attempt there fits the curation {kind!r}.")
+    write_records(out, examples)
+    return examples
+
+
+def evaluate(run: Path, *, ks: Sequence[int] = ()) -> Evaluation:
+    """All metrics of a stored run: pass@k before and after each refinement round, with intervals."""
+    from burnish.evaluation import evaluate as evaluate_store
+    from burnish.store.runs import RunStore
+
+    with RunStore.open(run) as store:
+        return evaluate_store(store, ks=tuple(ks)) if ks else evaluate_store(store)
+
+
+def view(run: Path) -> Path:
+    """Write the self-contained page of a run folder and return its path."""
+    from burnish.store.runs import RunStore
+    from burnish.viewer import run_page, write_html
+
+    with RunStore.open(run) as store:
+        return write_html(run / "report.html", run_page(store))
+
+
+def doctor() -> list[ToolReport]:
+    """What works on this machine: interpreter, packages, embedded model, jail layers, judges, devices."""
+    from burnish.runs.doctor import doctor as examine
+
+    return examine()
+
+
+def list_plugins(family: str = "") -> dict[str, dict[str, str]]:
+    """Family → name → one-line description. Raises `UnknownName` for a family that does not exist."""
+    return plugins.catalogue(family)
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """`["rounds=2", "explain=false"]` as `{"rounds": 2, "explain": False}`; a bare word is a string."""
+    options = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name.isidentifier():
+            raise InputError(f"The option {pair!r} is not of the form name=value, for example rounds=2.")
+        try:
+            options[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            options[name] = value
+    return options

@@ -1,0 +1,3 @@
+"""How results look in the terminal."""
+
+from __future__ import annotations

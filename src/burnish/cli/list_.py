@@ -1,0 +1,24 @@
+"""`burnish list`: every plug-in by family, with its one-line description."""
+
+from __future__ import annotations
+
+from burnish.cli._console import print_json, table
+
+
+def list_(family: str = "", /, *, json: bool = False) -> None:
+    """List what can be named: strategies, tasks, verifiers, engines, losses, advantages, curations, recipes.
+
+    Example: burnish list strategies
+
+    Args:
+        family: Only this family (`strategies`, `losses` …); all of them if left out.
+        json: Print one JSON document instead of tables.
+    """
+    from burnish import api
+
+    listed = api.list_plugins(family)
+    if json:
+        print_json(listed)
+        return
+    for name, members in listed.items():
+        table(name, ("name", "what it is"), [(member, text) for member, text in members.items()])

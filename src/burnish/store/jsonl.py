@@ -1,0 +1,137 @@
+"""Records as JSON lines: one object a line, read with errors that name the line and the field, written whole or not at all.
+
+Fields left out have their defaults; a field that the record does not know is an error, so that a misspelt `checks` cannot
+make a task without checks. NaN and infinities have no place in JSON and are refused when writing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from burnish.core.errors import InputError, StoreError
+from burnish.core.records import Record, Task
+
+R = TypeVar("R", bound=Record)
+
+
+class LoadedTasks(NamedTuple):
+    """Tasks read from a file, and what a user should know about them before a run."""
+
+    tasks: list[Task]
+    warnings: list[str]
+
+
+def read_json_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """`(line number from 1, object)` for every line that is not blank.
+
+    Raises `InputError` with `file:line` for a file that cannot be read, text that is not UTF-8 JSON, or a line that is no object.
+    """
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                if line.strip():
+                    yield number, _parse(line, f"{path}:{number}")
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}. Give a file with one JSON object a line.") from error
+
+
+def to_record(row: dict[str, Any], kind: type[R], where: str) -> R:
+    """`row` as a record. `where` (for example `tasks.jsonl:7`) begins the message of the `InputError` if it does not fit."""
+    known = kind.__struct_encode_fields__
+    unknown = [name for name in row if name not in known]
+    if unknown:
+        raise InputError(f"{where}: a {kind.__name__} has no field {unknown[0]!r}. Its fields: {', '.join(known)}.")
+    try:
+        return msgspec.convert(row, kind)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InputError(f"{where}: not a {kind.__name__}: {str(error).replace('`$.', '`').rstrip('.')}.") from error
+
+
+def read_records(path: Path | str, kind: type[R]) -> Iterator[R]:
+    """The records of a file, one at a time. Raises `InputError` with `file:line` and the field that is wrong."""
+    return (to_record(row, kind, f"{path}:{number}") for number, row in read_json_lines(path))
+
+
+def load_tasks(path: Path | str) -> LoadedTasks:
+    """Tasks of a file in Burnish's own format. Raises `InputError` for a bad line, a repeated id, or no task at all."""
+    tasks = list(read_records(path, Task))
+    return LoadedTasks(tasks, validate_tasks(tasks, str(path)))
+
+
+def validate_tasks(tasks: Sequence[Task], where: str) -> list[str]:
+    """Warnings about usable but doubtful tasks. Raises `InputError` if there are none or if two share an id."""
+    if not tasks:
+        raise InputError(f"{where} holds no tasks. Each line is a JSON object with at least id, group_id, kind, prompt and checks.")
+    twice = [name for name, count in Counter(task.id for task in tasks).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{where}: the task id {twice[0]!r} is used {sum(t.id == twice[0] for t in tasks)} times. Give every task its own id."
+        )
+    bare = [task.id for task in tasks if not task.checks]
+    return [f"{len(bare)} of {len(tasks)} tasks have no checks and can never pass: {_first(bare)}."] if bare else []
+
+
+def write_records(path: Path | str, records: Iterable[Record]) -> int:
+    """Write records, one a line, and return how many; an existing file is replaced only once all is written.
+
+    Raises `InputError` for a value that JSON cannot hold and `StoreError` if the file cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                count = sum(1 for _ in map(file.write, map(_line, records)))
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        reason = "disk full; free some space" if error.errno == errno.ENOSPC else f"{error.strerror}; choose another place"
+        raise StoreError(f"{path} was not written: {reason}.") from error
+    return count
+
+
+def _parse(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        row = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{where}: not valid JSON: {error}.") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: expected a JSON object like {{...}}, found {type(row).__name__}.")
+    return row
+
+
+def _line(record: Record) -> bytes:
+    try:
+        line = msgspec.json.encode(record)
+        msgspec.json.decode(line, type=type(record))
+    except (msgspec.ValidationError, UnicodeEncodeError, TypeError, OverflowError) as error:
+        name = getattr(record, "id", "")
+        raise InputError(
+            f"{type(record).__name__} {name!r} cannot be written as JSON (NaN, infinity or broken Unicode?): {error}."
+        ) from error
+    return line + b"\n"
+
+
+def _first(names: Sequence[str], count: int = 5) -> str:
+    return ", ".join(names[:count]) + (" …" if len(names) > count else "")
+
+
+def _umask() -> int:
+    """The process's file mode mask: a temporary file is private, the finished one should be like any other."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,92 @@
+"""The settings of a training run. Reading them needs no torch.
+
+The defaults suit a model of about 135 million parameters on two CPU cores. Larger models want a smaller learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from burnish.core.errors import InputError
+from burnish.core.records import Record
+
+Aggregation = Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"]
+
+
+class TrainConfig(Record):
+    """How to train. Everything has a default; wrong values raise `InputError` when the config is made."""
+
+    learning_rate: float = 3e-5
+    """Peak learning rate of AdamW."""
+    steps: int | None = None
+    """Optimiser steps in all. None: `epochs` passes over the data."""
+    epochs: int = 1
+    """Passes over the examples (SFT) or the tasks (RL), if `steps` is None."""
+    batch_size: int = 16
+    """Examples per supervised step."""
+    micro_tokens: int = 2048
+    """Most tokens in one forward pass, padding included. Changes memory and speed, never the gradient."""
+    warmup: int = 5
+    """Steps of linear warm-up."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Learning rate after the warm-up: constant, or a half cosine down to zero at the last step."""
+    weight_decay: float = 0.0
+    """AdamW weight decay, on matrices only."""
+    max_grad_norm: float = 1.0
+    """Gradients with a larger global L2 norm are scaled down to it."""
+    lora: int | None = None
+    """Rank of the LoRA adapter on all linear layers. None: full fine-tuning."""
+    seed: int = 0
+    """Seed of data order, sampling and adapter initialisation."""
+    save_every: int = 20
+    """Steps between checkpoints. The last step is always saved."""
+
+    sft_loss: str = "nll"
+    """Loss of the supervised stream: a name, or an import path `package.module:object`."""
+    rl_loss: str = "ppo_clip"
+    """Loss of the reinforcement-learning stream."""
+    rl_options: dict[str, float] = {}
+    """Options of `rl_loss`, for example `{"epsilon_high": 0.28}`."""
+    advantage: str = "grpo"
+    """How rewards become advantages: a name or an import path."""
+    aggregation: Aggregation | None = None
+    """How token losses are reduced. None: as the loss says."""
+    kl: float = 0.0
+    """Coefficient of the k3 KL term towards the initial weights. 0: no reference model is kept."""
+    tasks_per_step: int = 8
+    """Tasks per reinforcement-learning step."""
+    group_size: int = 8
+    """Completions per task."""
+    updates_per_step: int = 1
+    """Optimiser updates on the same completions. Above 1, clipping is what keeps the policy close."""
+    temperature: float = 1.0
+    """Sampling temperature; the trainer's log-probabilities are of the same distribution."""
+    max_tokens: int = 256
+    """Most tokens of one completion."""
+    mix: dict[str, float] = {}
+    """Coefficient per stream, for example `{"sft": 0.3, "rl": 0.7}`. A stream that is not named has 1."""
+
+    def __post_init__(self) -> None:
+        positive = ("learning_rate", "epochs", "batch_size", "micro_tokens", "max_grad_norm", "save_every")
+        positive += ("tasks_per_step", "updates_per_step", "temperature", "max_tokens")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} = {getattr(self, name)}: it must be greater than 0.")
+        for name in ("warmup", "weight_decay", "kl"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} = {getattr(self, name)}: it must not be negative.")
+        for name in ("steps", "lora"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise InputError(f"{name} = {getattr(self, name)}: it must be at least 1, or left out.")
+        if self.group_size < 2:
+            raise InputError(f"group_size = {self.group_size}: a group needs at least 2 completions to compare.")
+        _check_mix(self.mix)
+
+
+def _check_mix(mix: Mapping[str, float]) -> None:
+    unknown = sorted(set(mix) - {"sft", "rl"})
+    if unknown:
+        raise InputError(f"mix names the stream {unknown[0]!r}. Known: rl, sft.")
+    if any(not value >= 0 for value in mix.values()):
+        raise InputError(f"mix = {dict(mix)}: coefficients must not be negative.")
