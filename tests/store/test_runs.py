@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -37,9 +36,15 @@ def store(tmp_path):
 
 def test_an_empty_run_holds_its_manifest_and_nothing_else(store):
     assert store.manifest == {"seed": 3}
-    assert store.tasks() == [] and list(store.attempts()) == [] and store.verdicts("all") == {} and store.labels() == {}
-    assert store.episodes() == [] and store.metrics("train") == [] and store.events("x") == []
-    assert store.attempt("a") is None and store.verdict("a", "visible") is None
+    assert store.tasks() == []
+    assert list(store.attempts()) == []
+    assert store.verdicts("all") == {}
+    assert store.labels() == {}
+    assert store.episodes() == []
+    assert store.metrics("train") == []
+    assert store.events("x") == []
+    assert store.attempt("a") is None
+    assert store.verdict("a", "visible") is None
     assert store.label("a").status == "unknown"
 
 
@@ -94,7 +99,8 @@ def test_the_same_record_again_is_nothing_new_and_a_different_one_is_refused(sto
 def test_only_an_error_is_superseded(store):
     store.add_verdict("a", "hidden", ERROR)
     store.add_verdict("a", "hidden", FAIL)
-    assert store.verdict("a", "hidden") == FAIL and store.verdicts("hidden") == {"a": FAIL}
+    assert store.verdict("a", "hidden") == FAIL
+    assert store.verdicts("hidden") == {"a": FAIL}
     assert store.verdict("a", "visible") is None
     failed, done = (Episode(id="e", task_id="t", index=0, status=status) for status in ("error", "done"))
     for episode in (failed, Episode(id="z", task_id="t", index=1, status="budget"), done):
@@ -291,38 +297,33 @@ def test_kill_9_loses_nothing_that_was_added(tmp_path, lines):
     writer.stdout.close()
     with RunStore.open(tmp_path, write=True) as store:
         found = [event["n"] for event in store.events("x")]
-        assert found == list(range(len(found))) and len(found) >= len(printed)
+        assert found == list(range(len(found)))
+        assert len(found) >= len(printed)
         store.add_event("x", {"n": -1})
 
 
-def _sleep(ready):
-    ready.set()
-    signal.pause()
-
-
-def _write_and_fork(folder: str, pipe) -> None:
-    RunStore.create(folder, {})
-    context = multiprocessing.get_context("fork")
-    ready = context.Event()
-    child = context.Process(target=_sleep, args=(ready,))
-    child.start()
-    ready.wait()
-    pipe.send(child.pid)
-    signal.pause()
+FORKING_WRITER = """
+import os, signal, sys
+from burnish.store.runs import RunStore
+store = RunStore.create(sys.argv[1], {})
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+signal.pause()
+"""
 
 
 def test_a_child_that_outlives_the_writer_does_not_hold_its_lock(tmp_path):
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe()
-    writer = context.Process(target=_write_and_fork, args=(str(tmp_path), there))
-    writer.start()
-    orphan = here.recv()
-    writer.kill()
-    writer.join()
+    writer = subprocess.Popen([sys.executable, "-c", FORKING_WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    orphan = int(writer.stdout.readline())
     try:
+        with pytest.raises(StoreError, match=f"process {writer.pid} on"):
+            RunStore.open(tmp_path, write=True)
+        writer.kill()
+        writer.wait()
         RunStore.open(tmp_path, write=True).close()
     finally:
         os.kill(orphan, signal.SIGKILL)
+        writer.stdout.close()
 
 
 def test_a_creation_that_was_killed_can_be_repeated(tmp_path):

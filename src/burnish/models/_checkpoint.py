@@ -39,9 +39,7 @@ def resolve(model: str) -> str:
         _check_folder(path)
         return str(path)
     if path.exists() or model.startswith((".", "~", "/")) or model.count("/") > 1 or not model.strip():
-        raise InputError(
-            f"There is no model folder {model!r}. Give a folder with a checkpoint, a hub name like 'owner/name', or 'embedded'."
-        )
+        raise InputError(f"There is no model folder {model!r}. Give a checkpoint folder, a hub name like 'owner/name', or 'embedded'.")
     return model
 
 
@@ -95,18 +93,11 @@ def _publish(aside: Path, target: Path) -> None:
 def _convert(gguf: Path, folder: Path) -> None:
     """Write the GGUF model as bfloat16 safetensors with its tokenizer and chat template."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as hub_logging
 
-    bars = hub_logging.is_progress_bar_enabled()
-    hub_logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        tokenizer.model_max_length = CONTEXT
-        tokenizer.save_pretrained(folder)
-        _dequantised(gguf, AutoModelForCausalLM).save_pretrained(folder)
-    finally:
-        if bars:
-            hub_logging.enable_progress_bar()
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer.model_max_length = CONTEXT
+    tokenizer.save_pretrained(folder)
+    _dequantised(gguf, AutoModelForCausalLM).save_pretrained(folder)
 
 
 def _dequantised(gguf: Path, factory: Any) -> Any:
@@ -130,6 +121,4 @@ def _check_folder(path: Path) -> None:
     if not any((path / name).is_file() for name in TOKENIZER):
         missing.append("a tokenizer (tokenizer.json)")
     if missing:
-        raise InputError(
-            f"The model folder {path} lacks {', '.join(missing)}. Save it with save_pretrained of the model and of its tokenizer."
-        )
+        raise InputError(f"The model folder {path} lacks {', '.join(missing)}. Write model and tokenizer with their save_pretrained.")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -80,7 +79,9 @@ class Loss:
         return {**self.defaults, **given}
 
 
-def aggregate(loss: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"], mode: Aggregation, denominators: Denominators) -> Float[Tensor, ""]:
+def aggregate(
+    loss: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"], mode: Aggregation, denominators: Denominators
+) -> Float[Tensor, ""]:
     """Reduce an unreduced loss. The sum of the results over micro-batches equals the result over the whole batch.
 
     token-mean: sum(L m) / tokens. seq-mean-token-mean: sum_i (sum_t L m / sum_t m) / sequences.

@@ -1,1 +1,1 @@
-""""""
+"""Floor 1: runs on disk, and records as JSON lines."""

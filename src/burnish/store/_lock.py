@@ -23,14 +23,16 @@ def acquire(path: Path) -> IO[str]:
     file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - held open for as long as the lock is
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.truncate(0)
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
     except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "another process"
         file.close()
         raise StoreError(f"{path.parent} is being written by {holder}. Wait for it or stop it, or use another run folder.") from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-    file.flush()
+    except OSError:
+        file.close()
+        raise
     _HELD.add(file)
     return file
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from burnish.core.records import Attempt, Episode, Record, Task, Verdict
 from burnish.store.jsonl import read_records, write_records
-from burnish.store.runs import RunStore, View
+from burnish.store.runs import VIEWS, RunStore, View
 
 
 class Judgement(Record):
@@ -49,7 +49,6 @@ def import_run(folder: Path | str, store: RunStore) -> None:
 
 
 def _judgements(store: RunStore) -> Iterator[Judgement]:
-    views: tuple[View, ...] = ("visible", "hidden", "all")
-    for view in views:
+    for view in VIEWS:
         for attempt_id, verdict in store.verdicts(view).items():
             yield Judgement(attempt_id=attempt_id, view=view, verdict=verdict)

@@ -26,7 +26,9 @@ from burnish.store.labels import label_of
 View = Literal["visible", "hidden", "all"]
 """Which checks of its task a verdict is about."""
 
-_VIEWS: tuple[View, ...] = ("visible", "hidden", "all")
+VIEWS: tuple[View, ...] = ("visible", "hidden", "all")
+"""All views, in the order in which the parts of a label are merged."""
+
 FILE_NAME = "run.sqlite"
 _PAGE = 500
 _encoder = msgspec.msgpack.Encoder()
@@ -158,12 +160,12 @@ class RunStore:
         """The verdict on an attempt over all checks of its task; `unknown` where any part was not judged. See `store.labels`."""
         rows = self._execute("SELECT task_id FROM records WHERE kind = 'attempt' AND key = ?", (attempt_id,))
         task = self._last("task", rows[0][0], Task) if rows else None
-        return label_of(task, *(self.verdict(attempt_id, view) for view in _VIEWS)) if task else Verdict.of(())
+        return label_of(task, *(self.verdict(attempt_id, view) for view in VIEWS)) if task else Verdict.of(())
 
     def labels(self) -> dict[str, Verdict]:
         """Attempt id → its label, for all attempts of known tasks, in the order of adding."""
         tasks = {task.id: task for task in self.tasks()}
-        verdicts = [self.verdicts(view) for view in _VIEWS]
+        verdicts = [self.verdicts(view) for view in VIEWS]
         owners = self._execute("SELECT key, task_id FROM records WHERE kind = 'attempt' ORDER BY seq")
         return {key: label_of(tasks[task_id], *(view.get(key) for view in verdicts)) for key, task_id in owners if task_id in tasks}
 
@@ -197,9 +199,7 @@ class RunStore:
             if earlier is None or (getattr(earlier, "status", "") == "error" and not _same(earlier, record)):
                 self._insert(kind, key, record, task_id=task_id, episode_id=episode_id)
             elif not _same(earlier, record):
-                raise StoreError(
-                    f"{self.path} already has a different {kind} {key!r}. Records are never changed; give the new one its own id."
-                )
+                raise StoreError(f"{self.path} already has a different {kind} {key!r}. Records never change; give the new one its own id.")
 
     def _insert(self, kind: str, key: str, value: object, *, task_id: str = "", episode_id: str = "") -> None:
         row = (kind, key, task_id, episode_id, SCHEMA, _encode(kind, key, value))
@@ -211,6 +211,8 @@ class RunStore:
         """One transaction, or a part of the one that is open. Rolls back on any exception."""
         if self._writer_lock is None:
             raise StoreError(f"{self.path} is open for reading only. Open it with RunStore.open(folder, write=True).")
+        if self._writer_lock.closed:
+            raise StoreError(f"{self.path} was closed. Open it again with RunStore.open(folder, write=True).")
         with self._mutex:
             if self._connection.in_transaction:
                 yield
@@ -266,6 +268,4 @@ def _encode(kind: str, key: str, value: object) -> bytes:
     try:
         return _encoder.encode(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"The {kind} {key!r} cannot be stored: {error}. Use plain values: text in valid Unicode, 64-bit numbers, lists, dicts."
-        ) from error
+        raise InputError(f"The {kind} {key!r} cannot be stored: {error}. Use valid Unicode, 64-bit integers, lists and dicts.") from error

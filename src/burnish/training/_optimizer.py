@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -29,53 +30,91 @@ class MasterAdamW:
     """The optimiser of the trainer. Call `update` after the backward passes of one optimiser step."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], weight_decay: float) -> None:
-        """`parameters`: every trainable parameter by name."""
+        """`parameters`: every trainable parameter by name. Weight decay is for matrices, not for biases and norms."""
         self._parameters = dict(parameters)
         self._masters = {name: _master(parameter) for name, parameter in self._parameters.items()}
-        self._summed: set[str] = set()
+        self._sums: dict[str, Tensor] = {}
         self._hooks = [
-            parameter.register_post_accumulate_grad_hook(self._summing(name))
+            parameter.register_post_accumulate_grad_hook(partial(self._add, name))  # type: ignore[no-untyped-call]
             for name, parameter in self._parameters.items()
             if self._masters[name] is not parameter
         ]
-        matrices = [master for master in self._masters.values() if master.ndim >= 2]
-        vectors = [master for master in self._masters.values() if master.ndim < 2]
-        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        masters = self._masters.values()
+        groups = [
+            {"params": [master for master in masters if master.ndim >= 2], "weight_decay": weight_decay},
+            {"params": [master for master in masters if master.ndim < 2], "weight_decay": 0.0},
+        ]
         self._adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, betas=(0.9, 0.999), fused=True)
 
-    def _summing(self, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        master = self._masters[name]
+    def _add(self, name: str, parameter: Tensor) -> None:
+        """Move a finished low-precision gradient into the float32 sum. The sum's memory is kept from step to step."""
+        gradient, parameter.grad, master = parameter.grad, None, self._masters[name]
+        assert gradient is not None
+        if master.grad is not None:
+            master.grad.add_(gradient)
+            return
+        master.grad = self._sums.setdefault(name, torch.empty_like(master))
+        master.grad.copy_(gradient)
 
-        def add(parameter: Tensor) -> None:
-            assert parameter.grad is not None
-            if master.grad is None:
-                master.grad = torch.empty_like(master)
-            if name in self._summed:
-                master.grad.add_(parameter.grad)
-            else:
-                master.grad.copy_(parameter.grad)
-            self._summed.add(name)
-            parameter.grad = None
-
-        return add
+    @property
+    def has_gradients(self) -> bool:
+        """True if some backward pass has reached a parameter since the last update."""
+        return any(master.grad is not None for master in self._masters.values())
 
     @torch.no_grad()
     def gradient_norm(self) -> float:
         """Global L2 norm of the summed gradients."""
-        norms = [torch.linalg.vector_norm(master.grad) for master in self._live()]
+        norms = [torch.linalg.vector_norm(master.grad) for master in self._masters.values() if master.grad is not None]
         return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
     @torch.no_grad()
     def update(self, learning_rate: float, scale: float = 1.0) -> None:
         """One AdamW update with all gradients multiplied by `scale`; then the gradients are forgotten."""
-        for master in self._live():
-            if scale != 1.0:
-                assert master.grad is not None
+        for master in self._masters.values():
+            if scale != 1.0 and master.grad is not None:
                 master.grad.mul_(scale)
         for group in self._adamw.param_groups:
             group["lr"] = learning_rate
         self._adamw.step()
+        self._round_back()
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all gradients."""
+        for name, parameter in self._parameters.items():
+            parameter.grad = None
+            self._masters[name].grad = None
+
+    def close(self) -> None:
+        """Take the hooks off the parameters."""
+        self.forget()
+        for hook in self._hooks:
+            hook.remove()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that is trained, by `<parameter>|<field>`: float32 master weights, moments and step counts."""
+        tensors = {f"{name}|master": master.detach() for name, master in self._masters.items()}
+        for name, master in self._masters.items():
+            tensors.update({f"{name}|{field}": value for field, value in self._adamw.state.get(master, {}).items()})
+        return tensors
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a `state`. The parameters become their rounded masters."""
+        for key, value in tensors.items():
+            name, _, field = key.rpartition("|")
+            master = self._masters[name]
+            if field == "master":
+                master.copy_(value)
+            else:
+                self._adamw.state[master][field] = value.clone() if field == "step" else value.to(master.device, copy=True)
+        self._round_back()
+
+    def _round_back(self) -> None:
         for name, parameter in self._parameters.items():
             if self._masters[name] is not parameter:
                 parameter.copy_(self._masters[name])
-        self.forget()
+
+
+def _master(parameter: nn.Parameter) -> Tensor:
+    return parameter if parameter.dtype == torch.float32 else parameter.detach().float().clone()

@@ -5,7 +5,7 @@ Masks come from what was sampled or from the renderer's supervised range, never 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from burnish.core.errors import InputError
@@ -54,14 +54,3 @@ def supervised_row(example: Example, renderer: Renderer) -> Row:
         raise InputError(f"{name} must end with an assistant turn, or bring its own tokens.")
     ids, supervised = renderer.supervised(example.messages)
     return Row(id=example.id, ids=tuple(ids), positions=positions_of(name, [supervised]), weight=example.weight)
-
-
-def micro_batches(rows: Sequence[Row], token_budget: int) -> list[list[Row]]:
-    """Rows of similar length together, each batch's padded size within the budget (one row may exceed it alone)."""
-    batches: list[list[Row]] = []
-    for row in sorted(rows, key=lambda row: -row.length):
-        if batches and (len(batches[-1]) + 1) * batches[-1][0].length <= token_budget:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches

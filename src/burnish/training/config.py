@@ -68,9 +68,7 @@ class TrainConfig(Record):
     """Coefficient per stream, for example `{"sft": 0.3, "rl": 0.7}`. A stream that is not named has 1."""
 
     def __post_init__(self) -> None:
-        positive = ("learning_rate", "epochs", "batch_size", "micro_tokens", "max_grad_norm", "save_every")
-        positive += ("tasks_per_step", "updates_per_step", "temperature", "max_tokens")
-        for name in positive:
+        for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must be greater than 0.")
         for name in ("warmup", "weight_decay", "kl"):
@@ -82,6 +80,12 @@ class TrainConfig(Record):
         if self.group_size < 2:
             raise InputError(f"group_size = {self.group_size}: a group needs at least 2 completions to compare.")
         _check_mix(self.mix)
+
+
+POSITIVE = (
+    *("learning_rate", "epochs", "batch_size", "micro_tokens", "max_grad_norm", "save_every"),
+    *("tasks_per_step", "updates_per_step", "temperature", "max_tokens"),
+)
 
 
 def _check_mix(mix: Mapping[str, float]) -> None:

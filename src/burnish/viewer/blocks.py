@@ -172,7 +172,8 @@ class CheckLine(Record):
 class Turn(Record):
     """One attempt as it is shown: what the model was told, what it wrote, and what the judge said.
 
-    `before` is the program it repairs, shown as a diff. `text` is the whole reply, kept behind a click.
+    `before` is the program it repairs, shown as a diff. `text` is the whole reply, kept behind a click. `depth` counts the
+    branchings above it: a chain of repairs stays flush, only alternatives are indented.
     """
 
     title: str
@@ -187,7 +188,7 @@ class Turn(Record):
     marks: tuple[Mark, ...] = ()
     checks: tuple[CheckLine, ...] = ()
     facts: tuple[str, ...] = ()
-    children: tuple[Turn, ...] = ()
+    depth: int = 0
 
 
 class Lesson(Record):
@@ -199,7 +200,7 @@ class Lesson(Record):
 
 
 class Story(Record):
-    """A task, the forest of its attempts, and what was trained from them."""
+    """A task, the forest of its attempts (each before its repairs), and what was trained from them."""
 
     heading: str
     problem: str

@@ -87,7 +87,7 @@ def write_number(value: float, style: Style = "number") -> str:
         return f"{100 * value:.1f}%"
     if style == "points":
         return f"{100 * value:+.1f} points".replace("-", "−")
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}".replace("-", "−")
+    return (f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.4g}").replace("-", "−")
 
 
 def write_interval(value: Estimate | Point) -> str:
@@ -146,9 +146,7 @@ def change_plot(block: Changes) -> ChangePlot:
     ends = [f"{count} at {name}" for name, count in (("0%", still.count(0.0)), ("100%", still.count(1.0))) if count]
     stayed = f"{len(still)} did not change" + (f" ({', '.join(ends)})" if ends else "")
     summary = f"Of {len(block.changes)}, {rose} rose, {len(moved) - rose} fell, {stayed}."
-    return ChangePlot(
-        tuple((c.label, 100 * c.before, 100 * c.after, write_number(c.after - c.before, "points")) for c in moved), summary
-    )
+    return ChangePlot(tuple((c.label, 100 * c.before, 100 * c.after, write_number(c.after - c.before, "points")) for c in moved), summary)
 
 
 def nice_ticks(values: Iterable[float], *, count: int = 5, whole: bool = False) -> list[float]:
@@ -189,9 +187,7 @@ def _tick_text(value: float, ticks: Sequence[float], style: Style) -> str:
 
 
 def _line(series: Series, x: _Axis, y: _Axis, curves: Curves) -> Line:
-    dots = tuple(
-        Dot(x(point.x), 100 - y(point.y), _dot_text(series, point, curves)) for point in series.points if math.isfinite(point.y)
-    )
+    dots = tuple(Dot(x(point.x), 100 - y(point.y), _dot_text(series, point, curves)) for point in series.points if math.isfinite(point.y))
     runs = _unbroken(series.points)
     path = " ".join("M" + " L".join(f"{x(p.x):g} {100 - y(p.y):g}" for p in run) for run in runs)
     return Line(series.name, path, " ".join(_band(run, x, y) for run in runs), dots, len(dots) > MANY_POINTS)

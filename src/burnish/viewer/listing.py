@@ -65,11 +65,9 @@ def listing(code: str, before: str | None = None, marks: Iterable[Mark] = ()) ->
     at: dict[int, list[Mark]] = {}
     for mark in marks:
         at.setdefault(mark.line if 1 <= mark.line <= len(new) else 0, []).append(mark)
-    old = _coloured_lines(before) if before is not None else None
-    if old is None or max(len(old), len(new)) > MAX_DIFF_LINES:
-        lines = (ListingLine(number, "", pieces) for number, pieces in enumerate(new, 1))
-    else:
-        lines = _diff(old, new)
+    old = _coloured_lines(before or "")
+    comparable = before is not None and max(len(old), len(new)) <= MAX_DIFF_LINES
+    lines = _diff(old, new) if comparable else _plain(new)
     marked = tuple(line._replace(marks=tuple(at.get(line.number or -1, ()))) for line in lines)
     return Listing(marked, tuple(at.get(0, ())), any(line.sign for line in marked))
 
@@ -103,6 +101,10 @@ def _coloured_lines(code: str) -> list[tuple[Piece, ...]]:
         lines[-1].append(Piece(first, colour))
         lines.extend([Piece(other, colour)] for other in others)
     return [tuple(piece for piece in line if piece.text) for line in lines] if code.strip() else []
+
+
+def _plain(lines: Iterable[tuple[Piece, ...]]) -> Iterator[ListingLine]:
+    return (ListingLine(number, "", pieces) for number, pieces in enumerate(lines, 1))
 
 
 def _diff(old: Sequence[tuple[Piece, ...]], new: Sequence[tuple[Piece, ...]]) -> Iterator[ListingLine]:

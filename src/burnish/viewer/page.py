@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -19,11 +20,11 @@ from itertools import islice
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from burnish.core.errors import InputError
 from burnish.viewer import charts
-from burnish.viewer.blocks import Block, Story, TaskList
+from burnish.viewer.blocks import Block, Estimate, Story, TaskList
 from burnish.viewer.listing import listing, visible
 
 STORIES_PER_CHUNK = 20
@@ -33,8 +34,10 @@ STORIES_PER_CHUNK = 20
 def render_page(title: str, subtitle: str, blocks: Sequence[Block]) -> str:
     """The whole page as a string of HTML."""
     script = _source("page.js")
-    return _environment().get_template("page.html").render(
-        title=title, subtitle=subtitle, blocks=blocks, script=Markup(script), script_hash=_hash(script), version=version("burnish")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(title=title, subtitle=subtitle, blocks=blocks, script=Markup(script), script_hash=_hash(script), version=version("burnish"))
     )
 
 
@@ -53,7 +56,8 @@ def write_html(path: Path | str, html: str) -> Path:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True) if temporary else None
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
         raise InputError(f"Cannot write the page {path}: {error.strerror}. Choose a folder that is writable and has room.") from error
     return path
 
@@ -66,8 +70,9 @@ def _environment() -> Environment:
     environment.globals.update(
         bar_plot=charts.bar_plot, change_plot=charts.change_plot, listing=listing, packed=_packed, plot=charts.plot, style=_style
     )
-    environment.filters.update(cell=charts.write_cell, interval=charts.write_interval, paragraphs=_paragraphs, visible=visible)
-    environment.tests["estimate"] = lambda value: isinstance(value, charts.Estimate)
+    environment.filters.update(cell=charts.write_cell, interval=charts.write_interval, inline_code=_inline_code)
+    environment.filters.update(paragraphs=_paragraphs, visible=visible)
+    environment.tests["estimate"] = lambda value: isinstance(value, Estimate)
     environment.tests["tagged"] = lambda entry, tag: tag in entry.tags
     environment.tests["numeric"] = lambda value: not isinstance(value, str)
     return environment
@@ -90,6 +95,11 @@ def _hash(script: str) -> str:
 
 def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in text.split("\n\n") if part.strip()]
+
+
+def _inline_code(text: str) -> Markup:
+    """Escaped text with `words in backticks` set as code."""
+    return Markup(re.sub("`([^`\n]+)`", r"<code>\1</code>", str(escape(visible(text)))))
 
 
 def _packed(block: TaskList) -> Markup:

@@ -28,7 +28,7 @@ def group_statistics(rewards: Float[Tensor, " batch"], group: Int[Tensor, " batc
     """Statistics over the scored (non-NaN) rewards of each group. `group` holds any integers; equal means same group."""
     scored = ~rewards.isnan()
     filled = torch.where(scored, rewards, 0.0)
-    _, index = group.unique(return_inverse=True)
+    _, index = torch.unique(group, return_inverse=True)
     size = int(index.max()) + 1 if len(index) else 0
     count = rewards.new_zeros(size).index_add(0, index, scored.to(rewards.dtype))
     mean = rewards.new_zeros(size).index_add(0, index, filled) / count.clamp(min=1)

@@ -10,7 +10,7 @@ Not a general pickle: no shared references, no cycles, no user classes.
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 MAX_DEPTH = 100
 MAX_BITS = 1 << 20
@@ -21,12 +21,13 @@ class CodecError(ValueError):
     """Bytes that no honest writer sends, or a value too deep or too large to send."""
 
 
-class Opaque(NamedTuple):
-    """A value that is not plain data: its type's name, a bounded repr, and whether it claims to equal anything."""
+class Opaque:
+    """A value that is not plain data: its type's name, a bounded repr, and whether it claims to equal anything. Equal to itself only."""
 
-    type_name: str
-    text: str
-    equals_anything: bool
+    __slots__ = ("equals_anything", "text", "type_name")
+
+    def __init__(self, type_name: str, text: str, equals_anything: bool) -> None:
+        self.type_name, self.text, self.equals_anything = type_name, text, equals_anything
 
 
 _SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"S", frozenset: b"Z"}

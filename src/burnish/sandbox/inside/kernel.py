@@ -46,7 +46,10 @@ def unshare(flags: int) -> None:
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
     """mount(2)."""
-    _check(libc.mount(source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), options.encode() or None), f"mount {target}")
+    _check(
+        libc.mount(source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), options.encode() or None),
+        f"mount {target}",
+    )
 
 
 def unmount(target: str) -> None:
@@ -71,13 +74,17 @@ def die_with_parent(signal_number: int) -> None:
     _check(_prctl(_PR_SET_PDEATHSIG, signal_number), "prctl(PDEATHSIG)")
 
 
-def drop_capabilities() -> None:
-    """Empty every capability set for ever, bounding and ambient included, and forbid new privileges."""
+def forbid_capabilities() -> None:
+    """No process from here on can ever gain a capability: empty ambient and bounding sets, locked secure bits."""
     _check(_prctl(_PR_CAP_AMBIENT, 4), "prctl(CAP_AMBIENT)")
     capability = 0
     while _prctl(_PR_CAPBSET_DROP, capability) == 0:
         capability += 1
     _check(_prctl(_PR_SET_SECUREBITS, _SECUREBITS_LOCKED), "prctl(SECUREBITS)")
+
+
+def drop_capabilities() -> None:
+    """Empty the effective, permitted and inheritable sets."""
     header = ctypes.create_string_buffer(struct.pack("<Ii", 0x20080522, 0))
     _check(libc.syscall(_CAPSET, header, ctypes.create_string_buffer(24)), "capset")
 
@@ -104,7 +111,9 @@ def landlock(rules: dict[str, int], version: int) -> None:
     """Allow only the file rights in `rules` (path → access bits) and forbid TCP and, from ABI 6, abstract sockets and outside signals."""
     handled = struct.pack("<QQQ", file_rights(version), 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24
-    ruleset = _check(libc.syscall(_LANDLOCK_CREATE, ctypes.create_string_buffer(handled), ctypes.c_size_t(size), 0), "landlock_create_ruleset")
+    ruleset = _check(
+        libc.syscall(_LANDLOCK_CREATE, ctypes.create_string_buffer(handled), ctypes.c_size_t(size), 0), "landlock_create_ruleset"
+    )
     for path, rights in rules.items():
         folder = os.open(path, os.O_PATH)
         rule = ctypes.create_string_buffer(struct.pack("<Qi", rights & file_rights(version), folder))
@@ -115,7 +124,8 @@ def landlock(rules: dict[str, int], version: int) -> None:
 
 
 LANDLOCK_READ = 0b1100
-LANDLOCK_WRITE = LANDLOCK_READ | 0b110_0001_1011_0010
+LANDLOCK_DEVICE = 0b110
+LANDLOCK_WRITE = LANDLOCK_READ | 0b111_0101_1011_0010
 """Read, plus: write files, remove and make folders, files, fifos, symbolic links, rename, truncate. No devices, no sockets."""
 
 

@@ -2,6 +2,7 @@
 
 The 110 train and 60 test tasks are short on purpose: a model of a hundred million parameters solves some of them, so
 there is something to repair and to learn from. Every task has a reference, at least two visible and six hidden checks.
+No training task shares its function name with a HumanEval problem; tasks that repeat one (`add`, `is_prime`) are test tasks.
 """
 
 from __future__ import annotations

@@ -6,22 +6,6 @@ ARITHMETIC = Family(
     "arithmetic",
     train=(
         Function(
-            "sum-of-numbers",
-            "add(a: int, b: int) -> int",
-            "returns the sum of `a` and `b`.",
-            "return a + b",
-            shown="2, 3 -> 5 ; 10, 5 -> 15",
-            hidden="0, 0 -> 0 ; -4, 4 -> 0 ; -3, -7 -> -10 ; 100, 1 -> 101 ; 8, -20 -> -12 ; 0, 9 -> 9",
-        ),
-        Function(
-            "sum-of-numbers",
-            "add_three(a: int, b: int, c: int) -> int",
-            "returns the sum of the three numbers `a`, `b` and `c`.",
-            "return a + b + c",
-            shown="1, 2, 3 -> 6 ; 10, 20, 30 -> 60",
-            hidden="0, 0, 0 -> 0 ; -1, 1, 5 -> 5 ; -2, -3, -4 -> -9 ; 7, 0, 0 -> 7 ; 0, 0, 8 -> 8 ; 100, 50, -25 -> 125",
-        ),
-        Function(
             "difference",
             "subtract(a: int, b: int) -> int",
             "returns `a` minus `b`.",
@@ -39,7 +23,7 @@ ARITHMETIC = Family(
         ),
         Function(
             "product",
-            "multiply(a: int, b: int) -> int",
+            "multiply_numbers(a: int, b: int) -> int",
             "returns the product of `a` and `b`.",
             "return a * b",
             shown="2, 3 -> 6 ; 4, 5 -> 20",
@@ -93,8 +77,6 @@ ARITHMETIC = Family(
             shown="3, 4 -> 14 ; 5, 2 -> 14",
             hidden="1, 1 -> 4 ; 0, 5 -> 10 ; 7, 7 -> 28 ; 10, 20 -> 60 ; 6, 0 -> 12 ; 1, 9 -> 20",
         ),
-    ),
-    test=(
         Function(
             "temperature",
             "celsius_to_fahrenheit(celsius: float) -> float",
@@ -110,6 +92,24 @@ ARITHMETIC = Family(
             "return (fahrenheit - 32) * 5 / 9",
             shown="32 -> 0.0 ; 212 -> 100.0",
             hidden="-40 -> -40.0 ; 98.6 -> 37.0 ; 50 -> 10.0 ; 77 -> 25.0 ; 23 -> -5.0 ; 14 -> -10.0",
+        ),
+    ),
+    test=(
+        Function(
+            "sum-of-numbers",
+            "add(a: int, b: int) -> int",
+            "returns the sum of `a` and `b`.",
+            "return a + b",
+            shown="2, 3 -> 5 ; 10, 5 -> 15",
+            hidden="0, 0 -> 0 ; -4, 4 -> 0 ; -3, -7 -> -10 ; 100, 1 -> 101 ; 8, -20 -> -12 ; 0, 9 -> 9",
+        ),
+        Function(
+            "sum-of-numbers",
+            "add_three(a: int, b: int, c: int) -> int",
+            "returns the sum of the three numbers `a`, `b` and `c`.",
+            "return a + b + c",
+            shown="1, 2, 3 -> 6 ; 10, 20, 30 -> 60",
+            hidden="0, 0, 0 -> 0 ; -1, 1, 5 -> 5 ; -2, -3, -4 -> -9 ; 7, 0, 0 -> 7 ; 0, 0, 8 -> 8 ; 100, 50, -25 -> 125",
         ),
         Function(
             "triangle-area",

@@ -81,15 +81,19 @@ CONDITIONS = Family(
         ),
         Function(
             "and-or-not",
-            "both_true(a: bool, b: bool) -> bool",
-            "returns True if both `a` and `b` are True, and False otherwise.",
-            "return a and b",
-            shown="True, True -> True ; True, False -> False",
-            hidden="""
-            False, True -> False
-            False, False -> False
-            1 == 1, True -> True
-            """,
+            "can_enter(age: int, has_ticket: bool) -> bool",
+            "returns True if `age` is at least 12 and `has_ticket` is True, and False otherwise.",
+            "return age >= 12 and has_ticket",
+            shown="15, True -> True ; 15, False -> False",
+            hidden="12, True -> True ; 11, True -> False ; 13, True -> True ; 10, False -> False ; 0, True -> False ; 12, False -> False",
+        ),
+        Function(
+            "vowels-and-consonants",
+            "is_vowel(letter: str) -> bool",
+            "returns True if `letter` is one of the vowels a, e, i, o, u (upper or lower case), and False for any other letter.",
+            "return letter.lower() in 'aeiou'",
+            shown="'a' -> True ; 'b' -> False",
+            hidden="'e' -> True ; 'U' -> True ; 'Z' -> False ; 'i' -> True ; 'O' -> True ; 'y' -> False ; 'u' -> True",
         ),
         Function(
             "even-or-odd",
@@ -120,7 +124,10 @@ CONDITIONS = Family(
             "divisible by 100, which are leap years only if they are also divisible by 400.",
             "return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)",
             shown="2024 -> True ; 2023 -> False",
-            hidden="2000 -> True ; 1900 -> False ; 2100 -> False ; 1996 -> True ; 2001 -> False ; 1600 -> True ; 2022 -> False ; 2200 -> False",
+            hidden="""
+            2000 -> True ; 1900 -> False ; 2100 -> False ; 1996 -> True
+            2001 -> False ; 1600 -> True ; 2022 -> False ; 2200 -> False
+            """,
         ),
         Function(
             "fizz-buzz",
@@ -177,7 +184,7 @@ CONDITIONS = Family(
         Function(
             "weekend",
             "is_weekend(day: str) -> bool",
-            "returns True if `day` is 'Saturday' or 'Sunday', and False for any other day of the week.",
+            "returns True if `day` is 'Saturday' or 'Sunday', and False for any other text.",
             "return day in ['Saturday', 'Sunday']",
             shown="'Sunday' -> True ; 'Monday' -> False",
             hidden="""

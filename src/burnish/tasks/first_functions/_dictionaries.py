@@ -77,7 +77,7 @@ DICTIONARIES = Family(
             {'a': 3, 'b': 2} -> ['a', 'b']
             {'dog': 1, 'cat': 1} -> ['cat', 'dog']
             {'z': 0, 'm': 0, 'n': 0} -> ['m', 'n', 'z']
-            {'b': 2, 'B': 1} -> ['B', 'b']
+            {'b': 2, 'ab': 1} -> ['ab', 'b']
             """,
         ),
         Function(

@@ -38,7 +38,7 @@ LISTS = Family(
             hidden="[] -> [] ; [0] -> [0] ; [-2, 2] -> [-4, 4] ; [10, 1] -> [20, 2] ; [3, 3] -> [6, 6] ; [-1, 0, 4] -> [-2, 0, 8]",
         ),
         Function(
-            "filter-numbers",
+            "filter-list",
             "keep_even(numbers: list[int]) -> list[int]",
             "returns a new list with only the even numbers, in the same order.",
             "return [number for number in numbers if number % 2 == 0]",
@@ -46,12 +46,19 @@ LISTS = Family(
             hidden="[] -> [] ; [1, 3] -> [] ; [0, 1] -> [0] ; [-2, -1] -> [-2] ; [4, 2, 4] -> [4, 2, 4] ; [9, 8, 7] -> [8]",
         ),
         Function(
-            "filter-numbers",
-            "keep_positive(numbers: list[int]) -> list[int]",
-            "returns a new list with only the numbers greater than zero, in the same order.",
-            "return [number for number in numbers if number > 0]",
-            shown="[1, -2, 3] -> [1, 3] ; [-1, 5] -> [5]",
-            hidden="[] -> [] ; [-1, -3] -> [] ; [0, 1] -> [1] ; [0] -> [] ; [4, 2, 4] -> [4, 2, 4] ; [9, -8, 1] -> [9, 1]",
+            "filter-list",
+            "keep_non_empty(words: list[str]) -> list[str]",
+            "returns a new list with only the strings that are not empty, in the same order.",
+            "return [word for word in words if word != '']",
+            shown="['a', '', 'b'] -> ['a', 'b'] ; ['', 'hi'] -> ['hi']",
+            hidden="""
+            [] -> []
+            [''] -> []
+            ['', '', ''] -> []
+            ['x', 'x'] -> ['x', 'x']
+            [' ', ''] -> [' ']
+            ['one', '', 'two', '', 'three'] -> ['one', 'two', 'three']
+            """,
         ),
         Function(
             "reverse-list",
@@ -75,7 +82,10 @@ LISTS = Family(
             "returns a new list with all items of `a` followed by all items of `b`.",
             "return a + b",
             shown="[1, 2], [3] -> [1, 2, 3] ; [4], [5, 6] -> [4, 5, 6]",
-            hidden="[], [] -> [] ; [], [1] -> [1] ; [1], [] -> [1] ; [1], [1] -> [1, 1] ; [3, 2], [1, 0] -> [3, 2, 1, 0] ; [9], [-9] -> [9, -9]",
+            hidden="""
+            [], [] -> [] ; [], [1] -> [1] ; [1], [] -> [1]
+            [1], [1] -> [1, 1] ; [3, 2], [1, 0] -> [3, 2, 1, 0] ; [9], [-9] -> [9, -9]
+            """,
         ),
         Function(
             "product-of-list",
@@ -131,7 +141,10 @@ LISTS = Family(
             "returns one list with the items of all inner lists, in order. Inner lists may be empty.",
             "return [item for inner in lists for item in inner]",
             shown="[[1, 2], [3]] -> [1, 2, 3] ; [[4], [5, 6]] -> [4, 5, 6]",
-            hidden="[] -> [] ; [[]] -> [] ; [[], [1]] -> [1] ; [[7]] -> [7] ; [[1], [1], [1]] -> [1, 1, 1] ; [[3, 2], [], [1, 0]] -> [3, 2, 1, 0]",
+            hidden="""
+            [] -> [] ; [[]] -> [] ; [[], [1]] -> [1]
+            [[7]] -> [7] ; [[1], [1], [1]] -> [1, 1, 1] ; [[3, 2], [], [1, 0]] -> [3, 2, 1, 0]
+            """,
         ),
         Function(
             "running-total",
@@ -146,7 +159,10 @@ LISTS = Family(
             return result
             """,
             shown="[1, 2, 3] -> [1, 3, 6] ; [5, 5] -> [5, 10]",
-            hidden="[] -> [] ; [7] -> [7] ; [0, 0] -> [0, 0] ; [1, -1, 1] -> [1, 0, 1] ; [-2, -3] -> [-2, -5] ; [4, 3, 2, 1] -> [4, 7, 9, 10]",
+            hidden="""
+            [] -> [] ; [7] -> [7] ; [0, 0] -> [0, 0]
+            [1, -1, 1] -> [1, 0, 1] ; [-2, -3] -> [-2, -5] ; [4, 3, 2, 1] -> [4, 7, 9, 10]
+            """,
         ),
         Function(
             "rotate",
@@ -154,7 +170,10 @@ LISTS = Family(
             "returns a new list in which the first item has moved to the end. An empty list stays empty.",
             "return items[1:] + items[:1]",
             shown="[1, 2, 3] -> [2, 3, 1] ; [5, 4] -> [4, 5]",
-            hidden="[] -> [] ; [7] -> [7] ; [1, 1, 2] -> [1, 2, 1] ; [0, -1] -> [-1, 0] ; [1, 2, 3, 4] -> [2, 3, 4, 1] ; [9, 8, 7] -> [8, 7, 9]",
+            hidden="""
+            [] -> [] ; [7] -> [7] ; [1, 1, 2] -> [1, 2, 1]
+            [0, -1] -> [-1, 0] ; [1, 2, 3, 4] -> [2, 3, 4, 1] ; [9, 8, 7] -> [8, 7, 9]
+            """,
         ),
         Function(
             "sort",
@@ -162,7 +181,10 @@ LISTS = Family(
             "returns a new list with the numbers sorted from largest to smallest.",
             "return sorted(numbers, reverse=True)",
             shown="[1, 3, 2] -> [3, 2, 1] ; [5, 10] -> [10, 5]",
-            hidden="[] -> [] ; [7] -> [7] ; [2, 2, 3] -> [3, 2, 2] ; [-1, 0, 1] -> [1, 0, -1] ; [3, 2, 1] -> [3, 2, 1] ; [10, 9, 100] -> [100, 10, 9]",
+            hidden="""
+            [] -> [] ; [7] -> [7] ; [2, 2, 3] -> [3, 2, 2]
+            [-1, 0, 1] -> [1, 0, -1] ; [3, 2, 1] -> [3, 2, 1] ; [10, 9, 100] -> [100, 10, 9]
+            """,
         ),
         Function(
             "every-second",
@@ -170,7 +192,10 @@ LISTS = Family(
             "returns a new list with every second item, starting with the first: the items at index 0, 2, 4 and so on.",
             "return items[::2]",
             shown="[1, 2, 3, 4] -> [1, 3] ; [5, 6, 7] -> [5, 7]",
-            hidden="[] -> [] ; [7] -> [7] ; [1, 2] -> [1] ; [0, 0, 0] -> [0, 0] ; [9, 8, 7, 6, 5] -> [9, 7, 5] ; [4, 3, 2, 1, 0, 9] -> [4, 2, 0]",
+            hidden="""
+            [] -> [] ; [7] -> [7] ; [1, 2] -> [1]
+            [0, 0, 0] -> [0, 0] ; [9, 8, 7, 6, 5] -> [9, 7, 5] ; [4, 3, 2, 1, 0, 9] -> [4, 2, 0]
+            """,
         ),
     ),
 )

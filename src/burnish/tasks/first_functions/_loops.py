@@ -18,22 +18,6 @@ LOOPS = Family(
             hidden="0 -> 1 ; 1 -> 1 ; 2 -> 2 ; 4 -> 24 ; 6 -> 720 ; 10 -> 3628800",
         ),
         Function(
-            "sum-up-to",
-            "sum_to_n(n: int) -> int",
-            "returns the sum of the whole numbers from 1 to `n`. If `n` is 0, returns 0.",
-            "return n * (n + 1) // 2",
-            shown="4 -> 10 ; 3 -> 6",
-            hidden="0 -> 0 ; 1 -> 1 ; 2 -> 3 ; 5 -> 15 ; 10 -> 55 ; 100 -> 5050",
-        ),
-        Function(
-            "sum-up-to",
-            "sum_of_squares(n: int) -> int",
-            "returns the sum of the squares of the numbers from 1 to `n`. If `n` is 0, returns 0.",
-            "return sum(number * number for number in range(n + 1))",
-            shown="3 -> 14 ; 2 -> 5",
-            hidden="0 -> 0 ; 1 -> 1 ; 4 -> 30 ; 5 -> 55 ; 6 -> 91 ; 10 -> 385",
-        ),
-        Function(
             "number-sequence",
             "count_up(n: int) -> list[int]",
             "returns the list of the numbers from 1 to `n`. If `n` is 0, returns an empty list.",
@@ -111,12 +95,48 @@ LOOPS = Family(
             shown="10, 3 -> 3 ; 6, 2 -> 3",
             hidden="0, 5 -> 0 ; 4, 5 -> 0 ; 5, 5 -> 1 ; 7, 1 -> 7 ; 100, 10 -> 10 ; 20, 6 -> 3",
         ),
+        Function(
+            "power-of-two",
+            "powers_of_two(n: int) -> list[int]",
+            "returns the list of the first `n` powers of two: 1, 2, 4, 8 and so on. If `n` is 0, returns an empty list.",
+            "return [2**exponent for exponent in range(n)]",
+            shown="4 -> [1, 2, 4, 8] ; 1 -> [1]",
+            hidden="""
+            0 -> [] ; 2 -> [1, 2] ; 3 -> [1, 2, 4]
+            5 -> [1, 2, 4, 8, 16] ; 6 -> [1, 2, 4, 8, 16, 32] ; 7 -> [1, 2, 4, 8, 16, 32, 64]
+            """,
+        ),
+        Function(
+            "nested-sum",
+            "nested_sum(rows: list[list[int]]) -> int",
+            "returns the sum of all numbers in all inner lists. Inner lists may be empty, and an empty list gives 0.",
+            "return sum(sum(row) for row in rows)",
+            shown="[[1, 2], [3]] -> 6 ; [[4], [5, 6]] -> 15",
+            hidden="[] -> 0 ; [[]] -> 0 ; [[], [1]] -> 1 ; [[7]] -> 7 ; [[-1, 1], [-2]] -> -2 ; [[10, 20], [30, 40], [0]] -> 100",
+        ),
     ),
     test=(
         Function(
+            "sum-up-to",
+            "sum_to_n(n: int) -> int",
+            "returns the sum of the whole numbers from 1 to `n`. If `n` is 0, returns 0.",
+            "return n * (n + 1) // 2",
+            shown="4 -> 10 ; 3 -> 6",
+            hidden="0 -> 0 ; 1 -> 1 ; 2 -> 3 ; 5 -> 15 ; 10 -> 55 ; 100 -> 5050",
+        ),
+        Function(
+            "sum-up-to",
+            "sum_of_squares(n: int) -> int",
+            "returns the sum of the squares of the numbers from 1 to `n`. If `n` is 0, returns 0.",
+            "return sum(number * number for number in range(n + 1))",
+            shown="3 -> 14 ; 2 -> 5",
+            hidden="0 -> 0 ; 1 -> 1 ; 4 -> 30 ; 5 -> 55 ; 6 -> 91 ; 10 -> 385",
+        ),
+        Function(
             "fibonacci",
             "fibonacci(n: int) -> int",
-            "returns the `n`-th Fibonacci number, where `fibonacci(0)` is 0, `fibonacci(1)` is 1 and each next one is the sum of the two before it.",
+            "returns the `n`-th Fibonacci number, where `fibonacci(0)` is 0, `fibonacci(1)` is 1 and each next "
+            "one is the sum of the two before it.",
             """
             if n < 2:
                 return n
@@ -154,28 +174,12 @@ LOOPS = Family(
             hidden="1 -> 0 ; 2 -> 1 ; 5 -> 5 ; 6 -> 8 ; 7 -> 16 ; 8 -> 3 ; 10 -> 6",
         ),
         Function(
-            "power-of-two",
-            "powers_of_two(n: int) -> list[int]",
-            "returns the list of the first `n` powers of two: 1, 2, 4, 8 and so on. If `n` is 0, returns an empty list.",
-            "return [2**exponent for exponent in range(n)]",
-            shown="4 -> [1, 2, 4, 8] ; 1 -> [1]",
-            hidden="0 -> [] ; 2 -> [1, 2] ; 3 -> [1, 2, 4] ; 5 -> [1, 2, 4, 8, 16] ; 6 -> [1, 2, 4, 8, 16, 32] ; 7 -> [1, 2, 4, 8, 16, 32, 64]",
-        ),
-        Function(
             "prime",
             "primes_up_to(n: int) -> list[int]",
             "returns the list of the prime numbers from 2 up to and including `n`. If there are none, returns an empty list.",
             "return [number for number in range(2, n + 1) if all(number % divisor for divisor in range(2, number))]",
             shown="10 -> [2, 3, 5, 7] ; 5 -> [2, 3, 5]",
             hidden="0 -> [] ; 1 -> [] ; 2 -> [2] ; 3 -> [2, 3] ; 11 -> [2, 3, 5, 7, 11] ; 20 -> [2, 3, 5, 7, 11, 13, 17, 19]",
-        ),
-        Function(
-            "nested-sum",
-            "nested_sum(rows: list[list[int]]) -> int",
-            "returns the sum of all numbers in all inner lists. Inner lists may be empty, and an empty list gives 0.",
-            "return sum(sum(row) for row in rows)",
-            shown="[[1, 2], [3]] -> 6 ; [[4], [5, 6]] -> 15",
-            hidden="[] -> 0 ; [[]] -> 0 ; [[], [1]] -> 1 ; [[7]] -> 7 ; [[-1, 1], [-2]] -> -2 ; [[10, 20], [30, 40], [0]] -> 100",
         ),
     ),
 )

@@ -46,14 +46,6 @@ NUMBERS = Family(
             hidden="0 -> 0 ; 7 -> 7 ; 10 -> 0 ; 999 -> 9 ; 2021 -> 1 ; 86 -> 6",
         ),
         Function(
-            "reverse-number",
-            "reverse_number(n: int) -> int",
-            "returns the number made of the digits of `n` in reverse order. `n` is never negative; leading zeros disappear.",
-            "return int(str(n)[::-1])",
-            shown="123 -> 321 ; 45 -> 54",
-            hidden="0 -> 0 ; 7 -> 7 ; 100 -> 1 ; 1200 -> 21 ; 505 -> 505 ; 98765 -> 56789",
-        ),
-        Function(
             "divisors",
             "count_divisors(n: int) -> int",
             "returns how many positive divisors `n` has. `n` is at least 1, and 1 and `n` count as divisors.",
@@ -99,8 +91,24 @@ NUMBERS = Family(
             shown="6 -> True ; 8 -> False",
             hidden="1 -> False ; 2 -> False ; 28 -> True ; 12 -> False ; 27 -> False ; 496 -> True ; 24 -> False",
         ),
+        Function(
+            "power-of-two",
+            "is_power_of_two(n: int) -> bool",
+            "returns True if `n` is a power of two (1, 2, 4, 8 and so on), and False otherwise. `n` may be zero or negative.",
+            "return n > 0 and n & (n - 1) == 0",
+            shown="8 -> True ; 6 -> False",
+            hidden="0 -> False ; 1 -> True ; 2 -> True ; 3 -> False ; 64 -> True ; 100 -> False ; -4 -> False ; 9 -> False",
+        ),
     ),
     test=(
+        Function(
+            "reverse-number",
+            "reverse_number(n: int) -> int",
+            "returns the number made of the digits of `n` in reverse order. `n` is never negative; leading zeros disappear.",
+            "return int(str(n)[::-1])",
+            shown="123 -> 321 ; 45 -> 54",
+            hidden="0 -> 0 ; 7 -> 7 ; 100 -> 1 ; 1200 -> 21 ; 505 -> 505 ; 98765 -> 56789",
+        ),
         Function(
             "prime",
             "is_prime(n: int) -> bool",
@@ -147,14 +155,6 @@ NUMBERS = Family(
             "return max(int(digit) for digit in str(n))",
             shown="372 -> 7 ; 15 -> 5",
             hidden="0 -> 0 ; 8 -> 8 ; 100 -> 1 ; 909 -> 9 ; 4444 -> 4 ; 12360 -> 6",
-        ),
-        Function(
-            "power-of-two",
-            "is_power_of_two(n: int) -> bool",
-            "returns True if `n` is a power of two (1, 2, 4, 8 and so on), and False otherwise. `n` may be zero or negative.",
-            "return any(2**exponent == n for exponent in range(64))",
-            shown="8 -> True ; 6 -> False",
-            hidden="0 -> False ; 1 -> True ; 2 -> True ; 3 -> False ; 64 -> True ; 100 -> False ; -4 -> False ; 9 -> False",
         ),
     ),
 )

@@ -31,7 +31,7 @@ PARSING = Family(
         ),
         Function(
             "split-and-join",
-            "split_words(text: str) -> list[str]",
+            "list_words(text: str) -> list[str]",
             "returns the list of the words in `text`. Words are separated by one or more spaces; empty text gives an empty list.",
             "return text.split()",
             shown="'hello world' -> ['hello', 'world'] ; 'a b c' -> ['a', 'b', 'c']",
@@ -65,7 +65,10 @@ PARSING = Family(
             "returns the list of the whole numbers in `text`, which are separated by commas, as in '1,2,3'. There is at least one number.",
             "return [int(part) for part in text.split(',')]",
             shown="'1,2,3' -> [1, 2, 3] ; '10,20' -> [10, 20]",
-            hidden="'5' -> [5] ; '0,0' -> [0, 0] ; '-1,1' -> [-1, 1] ; '7,7,7' -> [7, 7, 7] ; '3,2,1' -> [3, 2, 1] ; '100,-20' -> [100, -20]",
+            hidden="""
+            '5' -> [5] ; '0,0' -> [0, 0] ; '-1,1' -> [-1, 1]
+            '7,7,7' -> [7, 7, 7] ; '3,2,1' -> [3, 2, 1] ; '100,-20' -> [100, -20]
+            """,
         ),
         Function(
             "numbers-in-text",
@@ -94,7 +97,8 @@ PARSING = Family(
         Function(
             "initials",
             "initials(name: str) -> str",
-            "returns the first letter of each word of `name`, in upper case and without anything in between. Words are separated by spaces.",
+            "returns the first letter of each word of `name`, in upper case and without anything in between. "
+            "Words are separated by spaces; an empty name gives an empty string.",
             "return ''.join(word[0].upper() for word in name.split())",
             shown="'Ada Lovelace' -> 'AL' ; 'grace hopper' -> 'GH'",
             hidden="""
@@ -117,10 +121,14 @@ PARSING = Family(
         Function(
             "count-sentences",
             "count_sentences(text: str) -> int",
-            "returns the number of sentences in `text`. Each sentence ends with exactly one full stop '.', and there are no other full stops.",
+            "returns the number of sentences in `text`. Each sentence ends with exactly one full stop '.', and "
+            "there are no other full stops.",
             "return text.count('.')",
             shown="'Hi. Bye.' -> 2 ; 'I am here.' -> 1",
-            hidden="'' -> 0 ; 'A. B. C.' -> 3 ; 'One. Two. Three. Four.' -> 4 ; 'Really? Yes.' -> 1 ; 'Stop.' -> 1 ; 'No. No. No. No. No.' -> 5",
+            hidden="""
+            '' -> 0 ; 'A. B. C.' -> 3 ; 'One. Two. Three. Four.' -> 4
+            'Really? Yes.' -> 1 ; 'Stop.' -> 1 ; 'No. No. No. No. No.' -> 5
+            """,
         ),
     ),
     test=(
@@ -142,7 +150,8 @@ PARSING = Family(
         Function(
             "capitalize",
             "capitalize_words(text: str) -> str",
-            "returns `text` with the first letter of every word in upper case. `text` holds only lower-case words separated by single spaces.",
+            "returns `text` with the first letter of every word in upper case. `text` holds only lower-case "
+            "words separated by single spaces.",
             "return ' '.join(word.capitalize() for word in text.split())",
             shown="'hello world' -> 'Hello World' ; 'a tale of two' -> 'A Tale Of Two'",
             hidden="""

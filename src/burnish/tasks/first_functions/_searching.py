@@ -6,28 +6,15 @@ SEARCHING = Family(
     "searching",
     train=(
         Function(
-            "largest-and-smallest",
-            "max_of_list(numbers: list[int]) -> int",
-            "returns the largest number in the list. The list is never empty.",
-            "return max(numbers)",
-            shown="[1, 5, 3] -> 5 ; [10, 2] -> 10",
-            hidden="[7] -> 7 ; [-3, -1, -2] -> -1 ; [4, 4] -> 4 ; [0, -5] -> 0 ; [1, 2, 3, 9] -> 9 ; [8, 1, 8, 2] -> 8",
-        ),
-        Function(
-            "largest-and-smallest",
-            "min_of_list(numbers: list[int]) -> int",
-            "returns the smallest number in the list. The list is never empty.",
-            "return min(numbers)",
-            shown="[4, 1, 3] -> 1 ; [10, 2] -> 2",
-            hidden="[7] -> 7 ; [-3, -1, -2] -> -3 ; [4, 4] -> 4 ; [0, 5] -> 0 ; [9, 3, 2, 1] -> 1 ; [2, 8, 2, 9] -> 2",
-        ),
-        Function(
             "contains",
             "contains(numbers: list[int], target: int) -> bool",
             "returns True if `target` is in the list and False otherwise.",
             "return target in numbers",
             shown="[1, 2, 3], 2 -> True ; [1, 2, 3], 5 -> False",
-            hidden="[], 1 -> False ; [7], 7 -> True ; [0, 0], 0 -> True ; [1, -1], -1 -> True ; [10, 20], 1 -> False ; [3, 4, 5], 3 -> True",
+            hidden="""
+            [], 1 -> False ; [7], 7 -> True ; [0, 0], 0 -> True
+            [1, -1], -1 -> True ; [10, 20], 1 -> False ; [3, 4, 5], 3 -> True
+            """,
         ),
         Function(
             "index-of",
@@ -80,18 +67,18 @@ SEARCHING = Family(
             hidden="[] -> None ; [2] -> 2 ; [0, 2] -> 0 ; [7, -2] -> -2 ; [8, 1] -> 8 ; [1, 3, 9, 10] -> 10",
         ),
         Function(
-            "longest-word",
-            "longest_string(words: list[str]) -> str",
-            "returns the longest string in the list. If several are longest, returns the first of them. The list is never empty.",
-            "return max(words, key=len)",
-            shown="['a', 'ccc', 'bb'] -> 'ccc' ; ['hi', 'hello'] -> 'hello'",
+            "count-in-list",
+            "count_longer(words: list[str], length: int) -> int",
+            "returns how many strings in the list have more than `length` characters.",
+            "return sum(len(word) > length for word in words)",
+            shown="['a', 'abc', 'abcd'], 2 -> 2 ; ['hi', 'no'], 5 -> 0",
             hidden="""
-            ['x'] -> 'x'
-            ['b', 'a'] -> 'b'
-            ['', 'z'] -> 'z'
-            ['zz', 'aaa', 'bbb'] -> 'aaa'
-            ['apple', 'fig', 'kiwi'] -> 'apple'
-            ['one', 'three', 'five'] -> 'three'
+            [], 0 -> 0
+            [''], 0 -> 0
+            ['', 'z'], 0 -> 1
+            ['one', 'two', 'three'], 3 -> 1
+            ['apple', 'fig', 'kiwi'], 3 -> 2
+            ['aa', 'aa', 'aa'], 1 -> 3
             """,
         ),
         Function(
@@ -110,34 +97,6 @@ SEARCHING = Family(
             shown="[1, -2, 3] -> True ; [1, 2, 3] -> False",
             hidden="[] -> False ; [0] -> False ; [-5] -> True ; [0, 1] -> False ; [4, 0, -1] -> True ; [7, 7] -> False",
         ),
-    ),
-    test=(
-        Function(
-            "second-largest",
-            "second_largest(numbers: list[int]) -> int",
-            "returns the second largest number in the list. All numbers are different, and there are at least two.",
-            "return sorted(numbers)[-2]",
-            shown="[1, 5, 3] -> 3 ; [10, 20] -> 10",
-            hidden="[2, 1] -> 1 ; [-1, -2, -3] -> -2 ; [0, 9, 4, 7] -> 7 ; [100, 50, 75] -> 75 ; [5, -5] -> -5 ; [4, 3, 2, 1] -> 3",
-        ),
-        Function(
-            "is-sorted",
-            "is_sorted(numbers: list[int]) -> bool",
-            "returns True if the numbers are in increasing order (equal neighbours are allowed), and False otherwise. "
-            "An empty list is sorted.",
-            "return numbers == sorted(numbers)",
-            shown="[1, 2, 3] -> True ; [3, 1, 2] -> False",
-            hidden="[] -> True ; [5] -> True ; [2, 2, 3] -> True ; [3, 2] -> False ; [-2, 0, 4] -> True ; [1, 2, 3, 0] -> False ; [1, 1] -> True",
-        ),
-        Function(
-            "index-of-largest",
-            "index_of_largest(numbers: list[int]) -> int",
-            "returns the index of the largest number in the list. If it occurs several times, returns the first index. "
-            "The list is never empty.",
-            "return numbers.index(max(numbers))",
-            shown="[1, 5, 3] -> 1 ; [10, 2] -> 0",
-            hidden="[7] -> 0 ; [1, 2, 3] -> 2 ; [4, 9, 9] -> 1 ; [-3, -1, -2] -> 1 ; [0, 0] -> 0 ; [5, 1, 2, 8] -> 3",
-        ),
         Function(
             "most-common",
             "most_common(items: list[int]) -> int",
@@ -154,6 +113,53 @@ SEARCHING = Family(
             "return next(number for number in range(1, len(numbers) + 2) if number not in numbers)",
             shown="[1, 2, 4] -> 3 ; [2, 3] -> 1",
             hidden="[] -> 1 ; [1] -> 2 ; [2] -> 1 ; [1, 2, 3] -> 4 ; [5, 3, 1, 2] -> 4 ; [6, 5, 4, 3, 1] -> 2",
+        ),
+    ),
+    test=(
+        Function(
+            "largest-and-smallest",
+            "max_of_list(numbers: list[int]) -> int",
+            "returns the largest number in the list. The list is never empty.",
+            "return max(numbers)",
+            shown="[1, 5, 3] -> 5 ; [10, 2] -> 10",
+            hidden="[7] -> 7 ; [-3, -1, -2] -> -1 ; [4, 4] -> 4 ; [0, -5] -> 0 ; [1, 2, 3, 9] -> 9 ; [8, 1, 8, 2] -> 8",
+        ),
+        Function(
+            "largest-and-smallest",
+            "min_of_list(numbers: list[int]) -> int",
+            "returns the smallest number in the list. The list is never empty.",
+            "return min(numbers)",
+            shown="[4, 1, 3] -> 1 ; [10, 2] -> 2",
+            hidden="[7] -> 7 ; [-3, -1, -2] -> -3 ; [4, 4] -> 4 ; [0, 5] -> 0 ; [9, 3, 2, 1] -> 1 ; [2, 8, 2, 9] -> 2",
+        ),
+        Function(
+            "second-largest",
+            "second_largest(numbers: list[int]) -> int",
+            "returns the second largest number in the list. All numbers are different, and there are at least two.",
+            "return sorted(numbers)[-2]",
+            shown="[1, 5, 3] -> 3 ; [10, 20] -> 10",
+            hidden="[2, 1] -> 1 ; [-1, -2, -3] -> -2 ; [0, 9, 4, 7] -> 7 ; [100, 50, 75] -> 75 ; [5, -5] -> -5 ; [4, 3, 2, 1] -> 3",
+        ),
+        Function(
+            "is-sorted",
+            "is_sorted(numbers: list[int]) -> bool",
+            "returns True if the numbers are in increasing order (equal neighbours are allowed), and False otherwise. "
+            "An empty list is sorted.",
+            "return numbers == sorted(numbers)",
+            shown="[1, 2, 3] -> True ; [3, 1, 2] -> False",
+            hidden="""
+            [] -> True ; [5] -> True ; [2, 2, 3] -> True ; [3, 2] -> False
+            [-2, 0, 4] -> True ; [1, 2, 3, 0] -> False ; [1, 1] -> True
+            """,
+        ),
+        Function(
+            "index-of-largest",
+            "index_of_largest(numbers: list[int]) -> int",
+            "returns the index of the largest number in the list. If it occurs several times, returns the first index. "
+            "The list is never empty.",
+            "return numbers.index(max(numbers))",
+            shown="[1, 5, 3] -> 1 ; [10, 2] -> 0",
+            hidden="[7] -> 0 ; [1, 2, 3] -> 2 ; [4, 9, 9] -> 1 ; [-3, -1, -2] -> 1 ; [0, 0] -> 0 ; [5, 1, 2, 8] -> 3",
         ),
         Function(
             "spread",

@@ -19,7 +19,10 @@ SETS_AND_TUPLES = Family(
             "returns the set of the different items in the list.",
             "return set(items)",
             shown="[1, 2, 2] -> {1, 2} ; [5, 5, 5] -> {5}",
-            hidden="[] -> set() ; [7] -> {7} ; [1, 2, 3] -> {1, 2, 3} ; [0, -1, 0] -> {0, -1} ; [4, 4, 5, 5] -> {4, 5} ; [9, 8, 9, 7] -> {7, 8, 9}",
+            hidden="""
+            [] -> set() ; [7] -> {7} ; [1, 2, 3] -> {1, 2, 3}
+            [0, -1, 0] -> {0, -1} ; [4, 4, 5, 5] -> {4, 5} ; [9, 8, 9, 7] -> {7, 8, 9}
+            """,
         ),
         Function(
             "common-and-all-items",
@@ -57,7 +60,10 @@ SETS_AND_TUPLES = Family(
             "returns a set with all items of `items` and also `item`.",
             "return items | {item}",
             shown="{1, 2}, 3 -> {1, 2, 3} ; {1}, 1 -> {1}",
-            hidden="set(), 5 -> {5} ; {0}, 0 -> {0} ; {4, 5}, 4 -> {4, 5} ; {1}, -1 -> {-1, 1} ; {7, 8, 9}, 6 -> {6, 7, 8, 9} ; {2}, 0 -> {0, 2}",
+            hidden="""
+            set(), 5 -> {5} ; {0}, 0 -> {0} ; {4, 5}, 4 -> {4, 5}
+            {1}, -1 -> {-1, 1} ; {7, 8, 9}, 6 -> {6, 7, 8, 9} ; {2}, 0 -> {0, 2}
+            """,
         ),
         Function(
             "pairs",
@@ -65,7 +71,10 @@ SETS_AND_TUPLES = Family(
             "returns a tuple with the two items of `pair` in the opposite order.",
             "return pair[1], pair[0]",
             shown="(1, 2) -> (2, 1) ; (5, 3) -> (3, 5)",
-            hidden="(0, 0) -> (0, 0) ; (-1, 1) -> (1, -1) ; (7, 7) -> (7, 7) ; (10, 20) -> (20, 10) ; (0, 9) -> (9, 0) ; (-5, -6) -> (-6, -5)",
+            hidden="""
+            (0, 0) -> (0, 0) ; (-1, 1) -> (1, -1) ; (7, 7) -> (7, 7)
+            (10, 20) -> (20, 10) ; (0, 9) -> (9, 0) ; (-5, -6) -> (-6, -5)
+            """,
         ),
         Function(
             "pairs",
@@ -82,14 +91,6 @@ SETS_AND_TUPLES = Family(
             "return pair[1]",
             shown="('a', 1) -> 1 ; ('bob', 30) -> 30",
             hidden="('x', 0) -> 0 ; ('', 5) -> 5 ; ('y', -1) -> -1 ; ('cat', 9) -> 9 ; ('5', 6) -> 6 ; ('z', 100) -> 100",
-        ),
-        Function(
-            "smallest-and-largest-pair",
-            "min_and_max(numbers: list[int]) -> tuple[int, int]",
-            "returns a tuple of the smallest and the largest number in the list. The list is never empty.",
-            "return min(numbers), max(numbers)",
-            shown="[1, 5, 3] -> (1, 5) ; [10, 2] -> (2, 10)",
-            hidden="[7] -> (7, 7) ; [4, 4] -> (4, 4) ; [-3, 3] -> (-3, 3) ; [-1, -8] -> (-8, -1) ; [0, 9, 5] -> (0, 9) ; [3, 2, 1] -> (1, 3)",
         ),
         Function(
             "sum-of-tuple",
@@ -114,8 +115,30 @@ SETS_AND_TUPLES = Family(
             (-3, -2), (-1, -5) -> (-4, -7)
             """,
         ),
+        Function(
+            "distance",
+            "grid_distance(p: tuple[int, int], q: tuple[int, int]) -> int",
+            "returns the number of steps from point `p` to point `q` on a grid when each step goes one unit left, right, up or down.",
+            "return abs(p[0] - q[0]) + abs(p[1] - q[1])",
+            shown="(0, 0), (3, 4) -> 7 ; (1, 1), (2, 1) -> 1",
+            hidden="""
+            (0, 0), (0, 0) -> 0 ; (5, 5), (1, 2) -> 7 ; (-1, -1), (1, 1) -> 4
+            (2, 7), (2, 3) -> 4 ; (9, 0), (0, 9) -> 18 ; (-3, 2), (-5, 6) -> 6
+            """,
+        ),
     ),
     test=(
+        Function(
+            "largest-and-smallest",
+            "min_and_max(numbers: list[int]) -> tuple[int, int]",
+            "returns a tuple of the smallest and the largest number in the list. The list is never empty.",
+            "return min(numbers), max(numbers)",
+            shown="[1, 5, 3] -> (1, 5) ; [10, 2] -> (2, 10)",
+            hidden="""
+            [7] -> (7, 7) ; [4, 4] -> (4, 4) ; [-3, 3] -> (-3, 3)
+            [-1, -8] -> (-8, -1) ; [0, 9, 5] -> (0, 9) ; [3, 2, 1] -> (1, 3)
+            """,
+        ),
         Function(
             "set-difference",
             "only_in_first(a: list[int], b: list[int]) -> set[int]",
@@ -152,7 +175,10 @@ SETS_AND_TUPLES = Family(
             "returns True if every item of `a` is also in `b`, and False otherwise. An empty `a` gives True.",
             "return all(item in b for item in a)",
             shown="[1, 2], [1, 2, 3] -> True ; [1, 5], [1, 2] -> False",
-            hidden="[], [] -> True ; [], [1] -> True ; [1], [] -> False ; [2, 2], [2] -> True ; [3, 1], [1, 2, 3] -> True ; [0, 9], [9] -> False",
+            hidden="""
+            [], [] -> True ; [], [1] -> True ; [1], [] -> False
+            [2, 2], [2] -> True ; [3, 1], [1, 2, 3] -> True ; [0, 9], [9] -> False
+            """,
         ),
         Function(
             "has-duplicates",
@@ -176,14 +202,6 @@ SETS_AND_TUPLES = Family(
             [('p', 10), ('q', 9), ('r', 100)] -> [('q', 9), ('p', 10), ('r', 100)]
             [('cat', 4), ('ant', 6), ('bee', 5)] -> [('cat', 4), ('bee', 5), ('ant', 6)]
             """,
-        ),
-        Function(
-            "distance",
-            "grid_distance(p: tuple[int, int], q: tuple[int, int]) -> int",
-            "returns the number of steps from point `p` to point `q` on a grid when each step goes one unit left, right, up or down.",
-            "return abs(p[0] - q[0]) + abs(p[1] - q[1])",
-            shown="(0, 0), (3, 4) -> 7 ; (1, 1), (2, 1) -> 1",
-            hidden="(0, 0), (0, 0) -> 0 ; (5, 5), (1, 2) -> 7 ; (-1, -1), (1, 1) -> 4 ; (2, 7), (2, 3) -> 4 ; (9, 0), (0, 9) -> 18 ; (-3, 2), (-5, 6) -> 6",
         ),
     ),
 )

@@ -31,14 +31,6 @@ STRINGS = Family(
             hidden="'' -> 0 ; 'aeiou' -> 0 ; 'XYZ' -> 3 ; 'Apple Pie' -> 4 ; '   ' -> 0 ; 'AbE' -> 1",
         ),
         Function(
-            "string-length",
-            "string_length(text: str) -> int",
-            "returns the number of characters in `text`, spaces included.",
-            "return len(text)",
-            shown="'hello' -> 5 ; 'a b' -> 3",
-            hidden="'' -> 0 ; 'x' -> 1 ; '   ' -> 3 ; 'hello world' -> 11 ; '12345678' -> 8 ; 'oo' -> 2",
-        ),
-        Function(
             "upper-and-lower-case",
             "to_uppercase(text: str) -> str",
             "returns `text` with all letters in upper case.",
@@ -101,8 +93,31 @@ STRINGS = Family(
             'Mary', 'Smith-Jones' -> 'Mary Smith-Jones'
             """,
         ),
+        Function(
+            "replace-character",
+            "replace_character(text: str, old: str, new: str) -> str",
+            "returns `text` with every occurrence of the character `old` replaced by the character `new`.",
+            "return text.replace(old, new)",
+            shown="'banana', 'a', 'o' -> 'bonono' ; 'hello', 'l', 'r' -> 'herro'",
+            hidden="""
+            '', 'a', 'b' -> ''
+            'xyz', 'a', 'b' -> 'xyz'
+            'aaa', 'a', 'b' -> 'bbb'
+            'Anna', 'a', 'x' -> 'Annx'
+            'a-b-c', '-', ' ' -> 'a b c'
+            'abab', 'b', 'a' -> 'aaaa'
+            """,
+        ),
     ),
     test=(
+        Function(
+            "string-length",
+            "string_length(text: str) -> int",
+            "returns the number of characters in `text`, spaces included.",
+            "return len(text)",
+            shown="'hello' -> 5 ; 'a b' -> 3",
+            hidden="'' -> 0 ; 'x' -> 1 ; '   ' -> 3 ; 'hello world' -> 11 ; '12345678' -> 8 ; 'oo' -> 2",
+        ),
         Function(
             "palindrome",
             "is_palindrome(text: str) -> bool",
@@ -134,21 +149,6 @@ STRINGS = Family(
             "return ''.join(letter.lower() if letter.isupper() else letter.upper() for letter in text)",
             shown="'Hello' -> 'hELLO' ; 'abc' -> 'ABC'",
             hidden="'' -> '' ; 'ABC' -> 'abc' ; 'aB cD' -> 'Ab Cd' ; '123' -> '123' ; 'x' -> 'X' ; 'PyThOn 3' -> 'pYtHoN 3'",
-        ),
-        Function(
-            "replace-character",
-            "replace_character(text: str, old: str, new: str) -> str",
-            "returns `text` with every occurrence of the character `old` replaced by the character `new`.",
-            "return text.replace(old, new)",
-            shown="'banana', 'a', 'o' -> 'bonono' ; 'hello', 'l', 'r' -> 'herro'",
-            hidden="""
-            '', 'a', 'b' -> ''
-            'xyz', 'a', 'b' -> 'xyz'
-            'aaa', 'a', 'b' -> 'bbb'
-            'Anna', 'a', 'x' -> 'Annx'
-            'a-b-c', '-', ' ' -> 'a b c'
-            'abab', 'b', 'a' -> 'aaaa'
-            """,
         ),
         Function(
             "anagram",

@@ -1,0 +1,175 @@
+"""Builds the jail, once per server: namespaces, a minimal read-only root, then a process without any privilege.
+
+`enter` is called by the warden (it keeps what it needs to renew the private folder), `lock` by the nursery that forks
+the judged programs. Works as root (own user id per server) and as an ordinary user (user namespace). Every layer that
+cannot be had raises `LayerMissing` with its name; nothing falls back silently.
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from collections.abc import Callable
+
+from . import kernel, seccomp
+
+PRIVATE = "/private"
+BOX = PRIVATE + "/box"
+"""The one writable folder: a private tmpfs, renewed whenever a program has touched it."""
+_BOX_MEGABYTES, _BOX_FILES = 64, 1024
+_STAGE = "/tmp"
+_FIRST_USER, _USER_INSIDE = 0x10000000, 1000
+
+
+class LayerMissing(Exception):
+    """A layer of the jail cannot be had here; `args` are the layer's name and the reason."""
+
+
+def enter() -> int:
+    """Put this process into fresh namespaces (its children also into a fresh PID namespace) with a minimal root.
+
+    Returns the user id, as seen inside, that judged programs are to run as.
+    """
+    libraries = _library_folders()
+    user = _namespaces()
+    try:
+        _build_root(libraries, user)
+    except OSError as error:
+        raise LayerMissing("file system", str(error)) from error
+    return user
+
+
+def lock(user: int) -> list[str]:
+    """Give up every privilege for ever. Called by the nursery. Returns the names of the layers now in force."""
+    os.environ.clear()
+    _layer("capabilities", lambda: _become(user))
+    _layer("no_new_privs", kernel.no_new_privileges)
+    layers = ["namespaces", "file system", "capabilities", "no_new_privs", "seccomp"]
+    version = kernel.landlock_version()
+    if version:
+        rules = {"/": kernel.LANDLOCK_READ, "/dev/null": kernel.LANDLOCK_DEVICE, PRIVATE: kernel.LANDLOCK_WRITE}
+        _layer("landlock", lambda: kernel.landlock(rules, version))
+        layers.append("landlock")
+    if not seccomp.supported():
+        raise LayerMissing("seccomp", f"no system call table for {os.uname().machine}")
+    _layer("seccomp", lambda: kernel.install_filter(seccomp.program()))
+    return layers
+
+
+def renew_box(user: int) -> None:
+    """Replace the private folder by an empty one. Called by the warden while no judged program lives."""
+    kernel.unmount(BOX)
+    _mount_box(user)
+
+
+def _layer(name: str, step: Callable[[], object]) -> None:
+    try:
+        step()
+    except OSError as error:
+        raise LayerMissing(name, str(error)) from error
+
+
+def _namespaces() -> int:
+    flags = kernel.NEW_MOUNT | kernel.NEW_UTS | kernel.NEW_IPC | kernel.NEW_PID | kernel.NEW_NETWORK
+    user, group = os.geteuid(), os.getegid()
+    try:
+        if user == 0 and _all_users_mapped():
+            kernel.unshare(flags)
+            return _FIRST_USER + os.getpid()
+        kernel.unshare(flags | kernel.NEW_USER)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{_USER_INSIDE} {user} 1"), ("gid_map", f"{_USER_INSIDE} {group} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    except OSError as error:
+        raise LayerMissing("namespaces", str(error)) from error
+    return _USER_INSIDE
+
+
+def _all_users_mapped() -> bool:
+    """True for the machine's real root: a fresh user id per server is then free for the taking."""
+    with open("/proc/self/uid_map") as file:
+        return file.read().split() == ["0", "0", str(2**32 - 1)]
+
+
+def _library_folders() -> list[str]:
+    """The standard library and every folder that shared objects of this process were loaded from."""
+    folders = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            path = line.split(maxsplit=5)[-1].strip()
+            if ".so" in os.path.basename(path):
+                folders.add(os.path.dirname(path))
+    real = sorted({os.path.realpath(folder) for folder in folders})
+    return [folder for folder in real if not any(folder.startswith(other + "/") for other in real)]
+
+
+def _build_root(libraries: list[str], user: int) -> None:
+    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("tmpfs", _STAGE, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
+    os.chdir(_STAGE)
+    os.mkdir("old")
+    os.mkdir("new")
+    kernel.pivot_root(_STAGE, _STAGE + "/old")
+    os.chdir("/")
+    kernel.mount("tmpfs", "/new", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
+    for folder in libraries:
+        _show_folder(folder)
+    _replicate_links()
+    for device in ("null", "zero", "urandom", "random"):
+        _show_device(device)
+    for name in (BOX, "/empty"):
+        os.makedirs("/new" + name)
+    os.symlink(BOX, "/new/tmp")
+    os.chdir("/new")
+    kernel.pivot_root(".", ".")
+    kernel.unmount(".")
+    os.chdir("/")
+    _hide_installed_packages(libraries)
+    _mount_box(user)
+    kernel.restrict_mount("/", kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV, recursive=False)
+
+
+def _show_folder(folder: str) -> None:
+    target = "/new" + folder
+    os.makedirs(target, exist_ok=True)
+    kernel.mount("/old" + folder, target, None, kernel.MS_BIND | kernel.MS_REC)
+    kernel.restrict_mount(target, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV)
+
+
+def _replicate_links() -> None:
+    """Merged-usr systems reach their libraries through /lib and /lib64."""
+    for name in ("lib", "lib64"):
+        if os.path.islink(f"/old/{name}") and not os.path.lexists(f"/new/{name}"):
+            os.symlink(os.readlink(f"/old/{name}"), f"/new/{name}")
+
+
+def _show_device(name: str) -> None:
+    os.makedirs("/new/dev", exist_ok=True)
+    target = f"/new/dev/{name}"
+    os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+    kernel.mount(f"/old/dev/{name}", target, None, kernel.MS_BIND)
+    kernel.restrict_mount(target, kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC, recursive=False)
+
+
+def _hide_installed_packages(libraries: list[str]) -> None:
+    """Third-party packages may hold reference solutions (data sets ship as wheels): cover them with an empty folder."""
+    standard = os.path.realpath(sysconfig.get_path("stdlib"))
+    candidates = [f"{standard}/site-packages", f"{standard}/dist-packages"]
+    candidates += [f"{folder}/{name}" for folder in libraries for name in ("python3/dist-packages", "site-packages", "dist-packages")]
+    for folder in dict.fromkeys(candidates):
+        if os.path.isdir(folder):
+            kernel.mount("/empty", folder, None, kernel.MS_BIND)
+
+
+def _mount_box(user: int) -> None:
+    options = f"size={_BOX_MEGABYTES}m,nr_inodes={_BOX_FILES},mode=700,uid={user},gid={user}"
+    kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, options)
+
+
+def _become(user: int) -> None:
+    kernel.forbid_capabilities()
+    if os.getuid() != user:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    kernel.drop_capabilities()

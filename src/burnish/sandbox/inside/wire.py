@@ -1,0 +1,49 @@
+"""The formats between the trusted parent, the warden, the nursery and the seats. Constants and a few lines of framing.
+
+Parent → nursery: one `ORDER` per run, or `ABORT`. Nursery → parent: one `REPLY` per run. A seat (a forked process that
+runs code) reads its request, a marshal block, from its own pipe, and sends frames (length + codec bytes) on another.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+ORDER = struct.Struct("<BIIII")
+"""seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, number of units."""
+ABORT = b"A"
+REPLY = struct.Struct("<BiiIII")
+"""reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, last unit begun (from 1)."""
+EXITED, WALL, CPU, MEMORY, ABORTED = range(5)
+LENGTH = struct.Struct("<I")
+SETUP_FAILED = 121
+"""Exit status of a seat that failed before any judged code ran."""
+ARTEFACT, PREAMBLE, DRIVER = "<solution>", "<preamble>", "<tests>"
+"""File names under which code is compiled, so that traceback entries can be told apart."""
+
+
+def read_exactly(descriptor: int, count: int) -> bytes:
+    """Read `count` bytes or raise `EOFError`."""
+    parts = []
+    while count:
+        part = os.read(descriptor, min(count, 1 << 16))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def read_block(descriptor: int, limit: int = 1 << 31) -> bytes:
+    """Read a length and as many bytes. Raises `EOFError`, or `ValueError` above `limit`."""
+    size = LENGTH.unpack(read_exactly(descriptor, 4))[0]
+    if size > limit:
+        raise ValueError(f"a block of {size} bytes exceeds {limit}")
+    return read_exactly(descriptor, size)
+
+
+def write_block(descriptor: int, data: bytes) -> None:
+    """Write a length and the bytes."""
+    view = memoryview(LENGTH.pack(len(data)) + data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,160 @@
+"""A pool of jails. Safe from any thread and any event loop; a forked child of the parent starts its own.
+
+Servers start when first needed, are replaced after `RUNS_PER_SERVER` runs or on any doubt, and die with the parent.
+An infrastructure fault is retried on a fresh server, then raised as `SandboxError`; it never looks like a result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from burnish.core.errors import SandboxError
+from burnish.sandbox.jobs import Bounds, Job, Run
+from burnish.sandbox.worker import Server, Stop
+
+RUNS_PER_SERVER = 5000
+ATTEMPTS = 3
+STANDARD_MODULES = (
+    *(
+        "abc",
+        "array",
+        "ast",
+        "bisect",
+        "calendar",
+        "cmath",
+        "collections",
+        "collections.abc",
+        "contextlib",
+        "copy",
+        "dataclasses",
+        "datetime",
+    ),
+    *(
+        "decimal",
+        "enum",
+        "fractions",
+        "functools",
+        "hashlib",
+        "heapq",
+        "io",
+        "itertools",
+        "json",
+        "math",
+        "numbers",
+        "operator",
+        "os",
+        "random",
+    ),
+    *("re", "statistics", "string", "textwrap", "time", "typing"),
+)
+"""Modules that a program finds already imported; any other of the standard library is read when it is imported."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Sandbox:
+    """Runs jobs in jails, `workers` at a time (default: one per usable core)."""
+
+    def __init__(self, *, workers: int | None = None, preload: Sequence[str] = STANDARD_MODULES) -> None:
+        self.workers = workers or usable_cores()
+        self._preload = tuple(preload)
+        self._reset()
+        _alive.add(self)
+
+    def _reset(self) -> None:
+        self._idle: list[Server] = []
+        self._busy = 0
+        self._free = threading.Condition()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def run(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
+        """Run `job`; blocks until a server is free. Raises `SandboxError` after three failed attempts, `Unavailable` without a jail."""
+        for attempt in range(ATTEMPTS):
+            server = None
+            try:
+                server = self._acquire()
+                run = server.run(job, bounds, stop)
+            except SandboxError:
+                self._release(server, broken=True)
+                if attempt == ATTEMPTS - 1:
+                    raise
+            except BaseException:
+                self._release(server, broken=True)
+                raise
+            else:
+                self._release(server, broken=server.runs >= RUNS_PER_SERVER)
+                return run
+        raise AssertionError("unreachable")
+
+    async def arun(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
+        """As `run`, without blocking the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor(), self.run, job, bounds, stop)
+
+    def executor(self) -> ThreadPoolExecutor:
+        """Threads that may block on this pool: one per worker."""
+        with self._free:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="burnish-sandbox")
+            return self._threads
+
+    def close(self) -> None:
+        """Stop every idle server. A later run starts afresh."""
+        with self._free:
+            idle, self._idle = self._idle, []
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=True)
+        with self._free:
+            idle += self._idle
+            self._idle = []
+        for server in idle:
+            server.close()
+
+    def _acquire(self) -> Server:
+        with self._free:
+            while self._busy >= self.workers:
+                self._free.wait()
+            self._busy += 1
+            if self._idle:
+                return self._idle.pop()
+        return Server(self._preload)
+
+    def _release(self, server: Server | None, broken: bool) -> None:
+        if server is not None and broken:
+            server.close()
+        with self._free:
+            self._busy -= 1
+            if server is not None and not broken:
+                self._idle.append(server)
+            self._free.notify()
+
+    def _after_fork(self) -> None:
+        for server in self._idle:
+            server.forget()
+        self._reset()
+
+
+_alive: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for sandbox in list(_alive):
+        sandbox._after_fork()
+
+
+def _close_all() -> None:
+    for sandbox in list(_alive):
+        sandbox.close()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+atexit.register(_close_all)

@@ -1,0 +1,107 @@
+"""What is trained and what is not: LoRA adapters in place, and the frozen reference for KL terms.
+
+The policy's engine keeps its module: LoRA layers are injected into it, so sampling uses them at once. A model that already
+carries an adapter goes on with it. The reference is the model with its adapter off, or a frozen copy when all is trained.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from burnish.core.errors import InputError
+from burnish.core.seeds import content_hash
+from burnish.training._forward import TokenScorer
+from burnish.training._rows import Row
+
+_INJECTED: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()
+"""Model → the PeftModel that was injected into it, so that a second training goes on with the same adapter."""
+
+
+class Trainable:
+    """A model made ready for training: which parameters move, and how to write it down."""
+
+    def __init__(self, model: nn.Module, rank: int | None, seed: int) -> None:
+        """Freeze all but a LoRA adapter of `rank`, or make every parameter trainable if it is None."""
+        self.origin = _weights_fingerprint(model)
+        self.adapter = _adapter(model, rank, seed)
+        self.model: Any = self.adapter.get_base_model() if self.adapter is not None else model
+        if self.adapter is None:
+            model.requires_grad_(True)
+        self.parameters = {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+
+    def save(self, folder: str) -> None:
+        """Write weights that plain transformers (or PEFT, for an adapter) loads."""
+        with _no_progress_bar():
+            (self.model if self.adapter is None else self.adapter).save_pretrained(folder)
+
+
+class Reference:
+    """Log-probabilities under the weights from before training."""
+
+    def __init__(self, trainable: Trainable) -> None:
+        """Without an adapter this copies the model: make it before the first update."""
+        self._adapter = trainable.adapter
+        model = trainable.model if self._adapter is not None else copy.deepcopy(trainable.model).requires_grad_(False).eval()
+        self._scorer = TokenScorer(model)
+
+    @torch.no_grad()
+    def __call__(self, rows: Sequence[Row], temperature: float) -> Float[Tensor, "batch time"]:
+        """Log-probabilities of the learned tokens, without gradient."""
+        with nullcontext() if self._adapter is None else self._adapter.disable_adapter():
+            return self._scorer(rows, temperature=temperature)["logp"]
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Whoever runs the trainer shows progress; a bar of transformers in between would garble it."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _adapter(model: nn.Module, rank: int | None, seed: int) -> Any | None:
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    existing = model if isinstance(model, PeftModel) else _INJECTED.get(model)
+    if existing is not None:
+        return _check_rank(existing, rank)
+    if rank is None:
+        return None
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a property that is being renamed
+        torch.manual_seed(seed)
+        config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+        injected = get_peft_model(model, config, autocast_adapter_dtype=False)
+    _INJECTED[model] = injected
+    return injected
+
+
+def _check_rank(adapter: Any, rank: int | None) -> Any:
+    has = adapter.peft_config[adapter.active_adapter].r
+    if rank != has:
+        wanted = "full fine-tuning" if rank is None else f"rank {rank}"
+        raise InputError(f"The model carries a LoRA adapter of rank {has}, but {wanted} was asked for. Set lora={has}, or merge it first.")
+    for name, parameter in adapter.named_parameters():
+        parameter.requires_grad_("lora_" in name)
+    return adapter
+
+
+def _weights_fingerprint(model: nn.Module) -> str:
+    """Hash of every frozen-to-be parameter's shape and first values: enough to notice a run resumed from other weights."""
+    parameters = [parameter for name, parameter in model.named_parameters() if "lora_" not in name]
+    return content_hash(*(f"{tuple(parameter.shape)} {parameter.flatten()[:64].tolist()}" for parameter in parameters))

@@ -1,0 +1,108 @@
+"""On-policy groups: sample several completions per task, judge each by all its checks, turn verdicts into rewards.
+
+All completions of a step are asked for at once; each is judged as soon as it is there. A verdict without a score never
+becomes a reward. Needs no torch; the policy and the verifier bring what they need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from burnish.core.errors import InputError
+from burnish.core.records import Diagnostic, Message, Record, Sampling, Task, TokenRecord, Verdict
+from burnish.core.seeds import derive_seed
+from burnish.models.base import Completion, Policy, Request
+from burnish.verifiers.base import Limits, Verifier, view
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutSource:
+    """Where reinforcement learning gets its rewards: tasks, how to ask for a solution, and how to judge and value it.
+
+    `messages` renders a task as a conversation; `extract` finds the artefact in a completion's text, or None; `reward`
+    values a verdict, or gives None to leave the completion out. Tasks are judged by all their checks: give train tasks.
+    """
+
+    verifier: Verifier
+    tasks: Sequence[Task]
+    messages: Callable[[Task], Sequence[Message]]
+    extract: Callable[[str], str | None]
+    reward: Callable[[Verdict], float | None]
+    limits: Limits = Limits()
+
+
+class Rollout(Record):
+    """One judged completion. `reward` None: unscored. `tokens` has the sampled range and the behaviour log-probabilities."""
+
+    task_id: str
+    tokens: TokenRecord
+    text: str
+    artefact: str | None
+    verdict: Verdict
+    reward: float | None
+    stop_reason: str
+    policy_version: str
+
+
+async def collect(
+    policy: Policy, source: RolloutSource, tasks: Sequence[Task], *, group_size: int, sampling: Sampling, seed: int
+) -> list[Rollout]:
+    """`group_size` rollouts for each task, task by task. Every completion has its own seed, derived from `seed`, task and number.
+
+    Raises `InputError` if sampling is not on-policy (top_p < 1, or greedy) and `PolicyError` when the engine fails.
+    """
+    if sampling.top_p != 1.0 or sampling.temperature <= 0:
+        raise InputError("On-policy training samples from the whole distribution: top_p must be 1 and temperature greater than 0.")
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(
+                    _rollout(policy, source, task, msgspec.structs.replace(sampling, seed=derive_seed(seed, task.id, number)))
+                )
+                for task in tasks
+                for number in range(group_size)
+            ]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in running]
+
+
+async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: Sampling) -> Rollout:
+    messages = tuple(source.messages(task))
+    prompt = tuple(policy.renderer.render(messages))
+    completion = await policy.generate(Request(prompt_ids=prompt, sampling=sampling, messages=messages))
+    artefact = source.extract(completion.text)
+    verdict = await _judge(source, task, artefact)
+    return Rollout(
+        task_id=task.id,
+        tokens=_tokens(prompt, completion),
+        text=completion.text,
+        artefact=artefact,
+        verdict=verdict,
+        reward=_reward(source, task, verdict) if completion.ids and completion.stop_reason != "cancelled" else None,
+        stop_reason=completion.stop_reason,
+        policy_version=completion.policy_version,
+    )
+
+
+async def _judge(source: RolloutSource, task: Task, artefact: str | None) -> Verdict:
+    if artefact is None:
+        return Verdict.of((), invalid=[Diagnostic(code="no-artefact", message="The answer holds nothing that can be checked.")])
+    return await source.verifier.averify(view(task, "all"), artefact, limits=source.limits)
+
+
+def _tokens(prompt: tuple[int, ...], completion: Completion) -> TokenRecord:
+    ids = prompt + completion.ids
+    return TokenRecord(ids=ids, sampled=((len(prompt), len(ids)),), logprobs=completion.logprobs)
+
+
+def _reward(source: RolloutSource, task: Task, verdict: Verdict) -> float | None:
+    value = source.reward(verdict) if verdict.scored else None
+    if value is not None and not math.isfinite(value):
+        raise InputError(f"The reward function returned {value} for task {task.id!r}. Return a finite number, or None for no reward.")
+    return value

@@ -1,0 +1,400 @@
+"""Judges one artefact: runs its plans in the jail and folds what came back into checks, invalid findings and flags.
+
+Plans of one sort share a process, in order; when it dies at a check, that check is decided and the rest starts afresh.
+Everything read from a run is checked for shape: what an honest seat would not send is a forged verdict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+from burnish.core.errors import SandboxError
+from burnish.core.records import Check, Cost, Counterexample, Diagnostic, Outcome, TamperFlag
+from burnish.sandbox.inside import wire
+from burnish.sandbox.inside.codec import Opaque
+from burnish.sandbox.jobs import Bounds, Calls, Job, Program, Run, Script, Session
+from burnish.sandbox.pool import Sandbox
+from burnish.verifiers import _python_report as report
+from burnish.verifiers import _python_values as values
+from burnish.verifiers._python_plan import COMPARATORS, Call, CallCheck, CodeCheck, Plan, StdioCheck
+
+_RETRIES = 2
+
+
+@dataclasses.dataclass
+class Findings:
+    """What has been found so far about one artefact."""
+
+    checks: list[Check] = dataclasses.field(default_factory=list)
+    invalid: list[Diagnostic] = dataclasses.field(default_factory=list)
+    tamper: list[TamperFlag] = dataclasses.field(default_factory=list)
+    cost: Cost = Cost()
+
+    def flag(self, flag: TamperFlag | None) -> None:
+        """Note a sign of tampering, once per kind."""
+        if flag is not None and all(known.code != flag.code for known in self.tamper):
+            self.tamper.append(flag)
+
+
+class Judge:
+    """Judges one program by its plans."""
+
+    def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool) -> None:
+        self._sandbox, self._program, self._bounds, self._first_fail = sandbox, program, bounds, first_fail
+        self.found = Findings()
+
+    def judge(self, plans: Sequence[Plan]) -> Findings:
+        """Run every plan, in order. Infrastructure faults become checks with outcome `error`."""
+        judges: dict[type, Callable[[Any], int]] = {CallCheck: self._calls, CodeCheck: self._codes, StdioCheck: self._script}
+        for kind, group in groupby(plans, key=type):
+            batch = list(group)
+            while batch and not self._over():
+                batch = batch[judges[kind](batch) :]
+            for left in batch:
+                self._skip(left)
+        return self.found
+
+    def _over(self) -> bool:
+        failed = self._first_fail and any(check.outcome in ("fail", "crash", "timeout") for check in self.found.checks)
+        return failed or bool(self.found.invalid) or bool(self.found.tamper)
+
+    def _skip(self, plan: Plan) -> None:
+        self.found.checks.append(report.check(plan.spec, "skip"))
+
+    def _decide(
+        self, plan: Plan, outcome: Outcome, *diagnostics: Diagnostic, example: Counterexample | None = None, wall_s: float = 0.0
+    ) -> None:
+        self.found.checks.append(report.check(plan.spec, outcome, diagnostics, example, wall_s))
+
+    def _run(self, job: Job, stop: Any = None) -> Run:
+        """Run a job; repeat it if its process was killed from outside or never began. Raises `SandboxError`."""
+        for attempt in range(_RETRIES + 1):
+            run = self._sandbox.run(job, self._bounds, stop)
+            self.found.cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb, output_bytes=len(run.output))
+            began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver))
+            if began and not report.was_killed(run):
+                return run
+            if began and attempt == _RETRIES:
+                return run
+        raise SandboxError("the judged process could not be started")
+
+    def _fail_all(self, plans: Sequence[Plan], outcome: Outcome, code: str, message: str) -> int:
+        for plan in plans:
+            self._decide(plan, outcome, report.diagnostic(code, message, plan.spec.hidden))
+        return len(plans)
+
+    def _not_loaded(self, plans: Sequence[Plan], run: Run) -> bool:
+        """True if the artefact never came to be judged; every plan is then decided."""
+        for frame in run.guest[:2]:
+            if frame[0] == "setup" and frame is run.guest[0]:
+                self._fail_all(plans, "error", "python.preamble", f"the task's own code failed: {frame[1:]}")
+                return True
+            if frame[0] in ("syntax", "load", "missing"):
+                self._explain_load(plans, frame)
+                return True
+        if run.guest[0] != ("ready",):
+            self._forged(plans, "the first frame is not an honest one")
+            return True
+        return False
+
+    def _explain_load(self, plans: Sequence[Plan], frame: tuple[Any, ...]) -> None:
+        match frame:
+            case ("syntax", str(name), str(message), place):
+                span = report.span_at(self._program.source, _syntax_place(place), in_bytes=False)
+                self.found.invalid.append(report.diagnostic(f"python.syntax.{values.clean(name, 60)}", message, False, span))
+            case ("missing", list(names)):
+                listed = ", ".join(values.clean(str(name), 60) for name in names) or "nothing callable"
+                message = f"the program does not define {self._program.entry_point!r}; it defines {listed}"
+                self.found.invalid.append(report.diagnostic("python.entry_point", message, False))
+            case ("load", description) if report.is_description(description):
+                self.found.flag(report.early_exit(description))
+                for plan in plans:
+                    self._decide(plan, "crash", report.raised(self._program.source, description, plan.spec.hidden))
+                return
+            case _:
+                self._forged(plans, "a malformed frame")
+                return
+        for plan in plans:
+            self._skip(plan)
+
+    def _forged(self, plans: Sequence[Plan], why: str) -> int:
+        self.found.flag(
+            TamperFlag(code="forged_verdict", evidence=f"bytes on the result channel that the judge's own code does not send: {why}")
+        )
+        return self._fail_all(plans, "crash", "python.forged", "the result channel was tampered with")
+
+    def _infrastructure(self, plans: Sequence[Plan], error: SandboxError) -> int:
+        return self._fail_all(plans, "error", "sandbox.error", str(error))
+
+    # function and inputs ------------------------------------------------------------------------------------------
+
+    def _calls(self, plans: list[CallCheck]) -> int:
+        rows = [(unit, call) for unit, plan in enumerate(plans) for call in plan.calls]
+        folder = _CallFolder(self, plans, rows)
+        job = Calls(program=self._program, calls=[(unit, call.args, call.kwargs) for unit, call in rows])
+        try:
+            run = self._run(job, folder.stop)
+        except SandboxError as error:
+            return self._infrastructure(plans, error)
+        return folder.fold(run)
+
+    # test code ----------------------------------------------------------------------------------------------------
+
+    def _codes(self, plans: list[CodeCheck]) -> int:
+        job = Session(program=self._program, drives=[(unit, plan.kind, plan.code) for unit, plan in enumerate(plans)])
+        try:
+            run = self._run(job)
+        except SandboxError as error:
+            return self._infrastructure(plans, error)
+        if run.malformed:
+            return self._forged(plans, run.malformed)
+        if self._not_loaded(plans, run):
+            return len(plans)
+        return _CodeFolder(self, plans, run).fold()
+
+    # whole programs -----------------------------------------------------------------------------------------------
+
+    def _script(self, plans: list[StdioCheck]) -> int:
+        plan = plans[0]
+        try:
+            run = self._run(Script(program=self._program, stdin=plan.stdin))
+        except SandboxError as error:
+            return self._infrastructure(plans[:1], error)
+        if run.malformed:
+            return self._forged(plans, run.malformed)
+        if run.guest[0][0] == "setup" or (run.guest[1:] and run.guest[1][0] in ("syntax", "load", "missing")):
+            self._not_loaded(plans if run.guest[1:] else plans[:1], run)
+            return len(plans) if run.guest[1:] else 1
+        self._judge_output(plan, run)
+        return 1
+
+    def _judge_output(self, plan: StdioCheck, run: Run) -> None:
+        hidden = plan.spec.hidden
+        actual = run.output.decode("utf-8", "backslashreplace")
+        example = Counterexample(input=values.clean(plan.stdin), expected=values.clean(plan.stdout), actual=values.clean(actual))
+        if run.output_exceeded:
+            note = report.diagnostic("python.output", f"printed more than {self._bounds.output_bytes} bytes", hidden)
+            self._decide(plan, "crash", note, example=example, wall_s=run.wall_s)
+            return
+        trouble = self._script_trouble(plan, run)
+        if trouble is not None:
+            self._decide(plan, trouble[0], trouble[1], example=example, wall_s=run.wall_s)
+        elif COMPARATORS[plan.comparator](actual, plan.stdout):
+            self._decide(plan, "pass", wall_s=run.wall_s)
+        else:
+            note = report.diagnostic("python.wrong_output", "the output differs from what was expected", hidden)
+            self._decide(plan, "fail", note, example=example, wall_s=run.wall_s)
+
+    def _script_trouble(self, plan: StdioCheck, run: Run) -> tuple[Outcome, Diagnostic] | None:
+        match run.guest[1:]:
+            case [("end",)]:
+                return None
+            case [("raised", description)] if report.is_description(description):
+                if report.early_exit(description) is not None:
+                    return None
+                return "crash", report.raised(self._program.source, description, plan.spec.hidden)
+            case []:
+                if run.reason == wire.EXITED and run.guest_status == 0:
+                    return None
+                outcome, note, flag = report.ending(run, plan.spec.hidden)
+                self.found.flag(flag)
+                return outcome, note
+        self._flag_forged("unexpected frames")
+        return "crash", report.diagnostic("python.forged", "the result channel was tampered with", plan.spec.hidden)
+
+    def _flag_forged(self, why: str) -> None:
+        self.found.flag(TamperFlag(code="forged_verdict", evidence=why))
+
+
+def _syntax_place(place: Any) -> tuple[int, int, int, int] | None:
+    if type(place) is not tuple or len(place) != 4 or not all(type(number) is int for number in place):
+        return None
+    line, offset, end_line, end_offset = place
+    return line, offset - 1, end_line, max(end_offset - 1, offset - 1) if end_line == line else end_offset - 1
+
+
+class _CallFolder:
+    """Folds the frames of one `Calls` run into checks."""
+
+    def __init__(self, judge: Judge, plans: list[CallCheck], rows: list[tuple[int, Call]]) -> None:
+        self._judge, self._plans, self._rows = judge, plans, rows
+
+    def stop(self, frame: tuple[Any, ...]) -> bool:
+        """True as soon as an answer is wrong and nothing that is still to come can matter."""
+        if len(frame) != 4 or type(frame[2]) is not int or not 0 <= frame[2] < len(self._rows):
+            return False
+        unit, call = self._rows[frame[2]]
+        is_right = call.accepts(frame[1]) if frame[0] == "value" else bool(call.raises)
+        return not is_right and (self._judge._first_fail or unit == len(self._plans) - 1)
+
+    def fold(self, run: Run) -> int:
+        """Decide as many checks as the run allows; returns how many."""
+        judge, plans = self._judge, self._plans
+        if judge._not_loaded(plans, run):
+            return len(plans)
+        answers = run.guest[1:]
+        if run.malformed or len(answers) > len(self._rows) or not all(_is_answer(frame, i) for i, frame in enumerate(answers)):
+            return judge._forged(plans, run.malformed or "an answer out of turn")
+        for unit, plan in enumerate(plans):
+            mine = [(call, answers[i] if i < len(answers) else None) for i, (owner, call) in enumerate(self._rows) if owner == unit]
+            if self._decide(plan, mine, run):
+                return unit + 1
+        return len(plans)
+
+    def _decide(self, plan: CallCheck, answered: list[tuple[Call, Any]], run: Run) -> bool:
+        """Decide one check. True if the process ended in it, so that the rest must be run afresh."""
+        hidden, seconds = plan.spec.hidden, sum(frame[3] for _, frame in answered if frame)
+        died = any(frame is None for _, frame in answered)
+        for call, frame in answered:
+            if frame is None:
+                outcome, note, flag = report.ending(run, hidden)
+                self._judge.found.flag(flag)
+                self._judge._decide(plan, outcome, note, example=self._example(call, note.message), wall_s=seconds)
+                return True
+            wrong = self._wrong(call, frame, hidden)
+            if wrong is not None:
+                self._judge._decide(plan, wrong[0], wrong[1], example=self._example(call, wrong[2]), wall_s=seconds)
+                return died
+        self._judge._decide(plan, "pass", wall_s=seconds)
+        return False
+
+    def _wrong(self, call: Call, frame: tuple[Any, ...], hidden: bool) -> tuple[Outcome, Diagnostic, str] | None:
+        """None if the answer is right, else outcome, diagnostic and what came instead."""
+        kind, content = frame[:2]
+        if kind == "raised":
+            return self._wrong_exception(call, content, hidden)
+        if kind == "unsendable":
+            note = report.diagnostic("python.not_plain", f"the returned value cannot be judged: {content}", hidden)
+            return "fail", note, note.message
+        shown = values.show(content)
+        if isinstance(content, Opaque):
+            if content.equals_anything:
+                self._judge.found.flag(_EQUALITY)
+            note = report.diagnostic(
+                "python.not_plain", f"returned an object of type {values.clean(content.type_name, 100)}, not plain data", hidden
+            )
+            return "fail", note, shown
+        if call.accepts(content):
+            return None
+        due = f"raises {call.raises}" if call.raises else values.show(call.expected)
+        return "fail", report.diagnostic("python.wrong_value", f"returned {shown}, expected {due}", hidden), shown
+
+    def _wrong_exception(self, call: Call, description: Any, hidden: bool) -> tuple[Outcome, Diagnostic, str] | None:
+        if call.raises and report.matches(description, call.raises):
+            return None
+        self._judge.found.flag(report.early_exit(description))
+        note = report.raised(self._judge._program.source, description, hidden)
+        return "crash", note, f"raises {note.message}"
+
+    def _example(self, call: Call, actual: str) -> Counterexample:
+        source = values.call_source(self._judge._program.entry_point, call.args, call.kwargs)
+        expected = f"raises {call.raises}" if call.raises else values.show(call.expected)
+        return Counterexample(input=source, expected=expected, actual=values.clean(actual))
+
+
+_EQUALITY = TamperFlag(code="equality_override", evidence="the returned object claims to equal a value that it has never seen")
+
+
+def _is_answer(frame: tuple[Any, ...], index: int) -> bool:
+    if len(frame) != 4 or type(frame[2]) is not int or frame[2] != index or type(frame[3]) is not float or not 0 <= frame[3] < 1e9:
+        return False
+    kind, content = frame[:2]
+    return kind == "value" or (kind == "raised" and report.is_description(content)) or (kind == "unsendable" and type(content) is str)
+
+
+class _CodeFolder:
+    """Folds the frames of one `Session` run into checks. The driver's frames come from the judge's side of the wall."""
+
+    def __init__(self, judge: Judge, plans: list[CodeCheck], run: Run) -> None:
+        self._judge, self._plans, self._run = judge, plans, run
+
+    def fold(self) -> int:
+        """Decide as many checks as the run allows; returns how many."""
+        if self._run.driver[0][0] == "setup":
+            return self._judge._fail_all(self._plans, "error", "python.preamble", f"the task's own code failed: {self._run.driver[0][1:]}")
+        frames = self._run.driver[1:]
+        for plan, frame in zip(self._plans, frames, strict=False):
+            if self._decide(plan, frame):
+                break
+        else:
+            if len(frames) < len(self._plans):
+                plan = self._plans[len(frames)]
+                outcome, note, flag = report.ending(self._ended_run(), plan.spec.hidden)
+                self._judge.found.flag(flag)
+                self._judge._decide(plan, outcome, note)
+                return len(frames) + 1
+            return len(self._plans)
+        return self._plans.index(plan) + 1
+
+    def _ended_run(self) -> Run:
+        """The driver ended without an answer: its own status says why (its guest was only killed with it)."""
+        return dataclasses.replace(self._run, guest_status=self._run.driver_status)
+
+    def _decide(self, plan: CodeCheck, frame: tuple[Any, ...]) -> bool:
+        """Decide one check. True if the guest is gone, so that the rest must be run afresh."""
+        judge, hidden = self._judge, plan.spec.hidden
+        match frame:
+            case ("broken", message, _, seconds):
+                judge._decide(
+                    plan, "error", report.diagnostic("python.test_error", f"the test code is broken: {message}", hidden), wall_s=seconds
+                )
+                return False
+            case ("passed", (calls, _, claims), _, seconds):
+                self._passed(plan, calls, claims, seconds)
+                return False
+            case ("failed", description, remote, last, (calls, gone, claims), _, seconds):
+                if claims:
+                    judge.found.flag(_EQUALITY)
+                self._failed(plan, description, remote, last, calls, gone, seconds)
+                return bool(gone)
+        judge._decide(plan, "error", report.diagnostic("python.test_error", "the test process sent nonsense", hidden))
+        return True
+
+    def _passed(self, plan: CodeCheck, calls: int, claims: bool, seconds: float) -> None:
+        if claims:
+            self._judge.found.flag(_EQUALITY)
+        if calls:
+            self._judge._decide(plan, "pass", wall_s=seconds)
+        else:
+            note = report.diagnostic("python.vacuous", "the test code never called the program", plan.spec.hidden)
+            self._judge._decide(plan, "unknown", note, wall_s=seconds)
+
+    def _failed(self, plan: CodeCheck, description: Any, remote: Any, last: Any, calls: int, gone: str, seconds: float) -> None:
+        judge, hidden = self._judge, plan.spec.hidden
+        statement = _statement(plan.code, description[2])
+        example = None
+        if last is not None:
+            example = Counterexample(
+                input=values.clean(last[0]), expected=values.clean(statement or "see the test"), actual=values.clean(last[1])
+            )
+        outcome: Outcome = "fail"
+        if gone == "forged":
+            judge._forged([plan], "a malformed answer to the tests")
+            return
+        if gone:
+            outcome, note, flag = report.ending(self._run, hidden)
+            judge.found.flag(flag)
+        elif remote is not None and report.is_description(remote):
+            judge.found.flag(report.early_exit(remote))
+            outcome, note = "crash", report.raised(judge._program.source, remote, hidden)
+        elif not calls:
+            outcome = "error"
+            note = report.diagnostic(
+                "python.test_error", f"the test failed before it called the program: {report.exception_name(description)}", hidden
+            )
+        else:
+            text = f"{report.exception_name(description)}: {description[1]}".rstrip(": ")
+            note = report.diagnostic("python.assertion", f"{text} in {statement}" if statement else text, hidden)
+        judge._decide(plan, outcome, note, example=example, wall_s=seconds)
+
+
+def _statement(code: str, place: Any) -> str:
+    """The source of the test statement that failed."""
+    span = report.span_at(code, place)
+    if span is None:
+        return ""
+    lines = code.splitlines()[span.line - 1 : span.end_line]
+    return values.clean(" ".join(line.strip() for line in lines), 300)

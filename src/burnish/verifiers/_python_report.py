@@ -1,0 +1,134 @@
+"""Turns what happened in the jail into diagnostics with a place in the model's own text, checks and tamper flags."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from burnish.core.records import Check, CheckSpec, Counterexample, Diagnostic, Outcome, SourceSpan, TamperFlag
+from burnish.sandbox.inside import wire
+from burnish.sandbox.jobs import Run
+from burnish.verifiers._python_values import clean
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def span_at(text: str, place: Sequence[int] | None, in_bytes: bool = True) -> SourceSpan | None:
+    """The span of (line from 1, column from 0, end line, end column); columns count UTF-8 bytes or characters."""
+    if place is None:
+        return None
+    starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+    (start, line, col), (end, end_line, end_col) = (
+        _position(text, starts, row, column, in_bytes) for row, column in (place[:2], place[2:])
+    )
+    end = max(start, end)
+    return SourceSpan(start=start, end=end, line=line, col=col, end_line=end_line, end_col=end_col)
+
+
+def _position(text: str, starts: list[int], row: int, column: int, in_bytes: bool) -> tuple[int, int, int]:
+    row = min(max(row, 1), len(starts))
+    begin = starts[row - 1]
+    content = text[begin : starts[row] if row < len(starts) else len(text)].rstrip("\r\n")
+    if in_bytes:
+        column = len(content.encode("utf-8", "surrogatepass")[: max(column, 0)].decode("utf-8", "ignore"))
+    column = min(max(column, 0), len(content))
+    return begin + column, row, column
+
+
+def is_description(value: Any) -> bool:
+    """True for the description of an exception as an honest seat sends it: class names, message, place or None."""
+    if type(value) is not tuple or len(value) != 3:
+        return False
+    names, message, place = value
+    is_place = place is None or (type(place) is tuple and len(place) == 4 and all(type(number) is int for number in place))
+    return type(names) is list and bool(names) and all(type(name) is str for name in names) and type(message) is str and is_place
+
+
+def exception_name(description: Any) -> str:
+    """`TypeError` for a built-in exception, the qualified name for others."""
+    return clean(str(description[0][0]).removeprefix("builtins."), 100)
+
+
+def matches(description: Any, expected: str) -> bool:
+    """True if the exception is of class `expected` or of a subclass, by name; built-in names mean the built-in class."""
+    names = description[0]
+    return f"builtins.{expected}" in names or any(
+        name == expected or name.rpartition(".")[2] == expected for name in names if not _is_builtin(expected)
+    )
+
+
+def _is_builtin(name: str) -> bool:
+    import builtins
+
+    return isinstance(getattr(builtins, name, None), type)
+
+
+def early_exit(description: Any) -> TamperFlag | None:
+    """A flag if the exception is a `SystemExit` that claims success."""
+    if "builtins.SystemExit" in description[0] and description[1] in ("None", "0", "", "False"):
+        return TamperFlag(code="early_exit", evidence="the program left with exit code 0 before it had answered")
+    return None
+
+
+def raised(artefact: str, description: Any, hidden: bool) -> Diagnostic:
+    """The diagnostic of an exception that came out of the artefact."""
+    name = exception_name(description)
+    code = "python.memory" if name == "MemoryError" else f"python.exception.{name}"
+    return diagnostic(code, f"{name}: {clean(description[1])}".rstrip(": "), hidden, span_at(artefact, description[2]))
+
+
+def diagnostic(code: str, message: str, hidden: bool, span: SourceSpan | None = None, hint: str | None = None) -> Diagnostic:
+    """A diagnostic; those of hidden checks never reach a model."""
+    return Diagnostic(code=code, message=clean(message), span=span, visibility="eval" if hidden else "model", hint=hint)
+
+
+def check(
+    spec: CheckSpec,
+    outcome: Outcome,
+    diagnostics: Iterable[Diagnostic] = (),
+    counterexample: Counterexample | None = None,
+    wall_s: float = 0.0,
+) -> Check:
+    """The record of one check."""
+    return Check(
+        id=spec.id,
+        kind=spec.kind,
+        outcome=outcome,
+        weight=spec.weight,
+        hidden=spec.hidden,
+        diagnostics=tuple(diagnostics),
+        counterexample=counterexample,
+        wall_s=wall_s,
+    )
+
+
+def ending(run: Run, hidden: bool) -> tuple[Outcome, Diagnostic, TamperFlag | None]:
+    """Why a judged process stopped without an answer: outcome, diagnostic, and a flag if that was an attack."""
+    if run.reason in (wire.WALL, wire.CPU) or _signal(run.guest_status) == signal.SIGXCPU:
+        what = "wall-clock" if run.reason == wire.WALL else "CPU"
+        return "timeout", diagnostic("python.timeout", f"exceeded the {what} limit", hidden), None
+    if run.reason == wire.MEMORY:
+        return "crash", diagnostic("python.memory", "exceeded the memory limit", hidden), None
+    number = _signal(run.guest_status)
+    if number == signal.SIGSYS:
+        flag = TamperFlag(code="escape", evidence="the program made a system call that only an attack needs")
+        return "crash", diagnostic("python.forbidden", "killed for a forbidden system call", hidden), flag
+    if number:
+        return "crash", diagnostic("python.signal", f"killed by signal {signal.Signals(number).name}", hidden), None
+    status = os.waitstatus_to_exitcode(run.guest_status)
+    if status == 0:
+        flag = TamperFlag(code="early_exit", evidence="the process ended with exit code 0 before it had answered")
+        return "crash", diagnostic("python.exit", "the process ended before it had answered", hidden), flag
+    return "crash", diagnostic("python.exit", f"the process ended with exit code {status}", hidden), None
+
+
+def _signal(status: int) -> int:
+    return os.WTERMSIG(status) if status > 0 and os.WIFSIGNALED(status) else 0
+
+
+def was_killed(run: Run) -> bool:
+    """True if the guest got a SIGKILL that neither the nursery nor a limit explains: maybe the kernel, short of memory."""
+    return run.reason == wire.EXITED and _signal(run.guest_status) == signal.SIGKILL

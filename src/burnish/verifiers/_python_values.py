@@ -1,0 +1,120 @@
+"""Values of Python checks: read from literals, compared as exact built-in types, shown within bounds.
+
+Comparison is the judge's own: True is not 1, a list is not a tuple, text is never a number, but 1 and 1.0 are one number,
+NaN equals NaN, the order of sets and dictionaries does not matter. A tolerance is both relative and absolute and applies
+to floats everywhere but inside sets and dictionary keys.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import reprlib
+from typing import Any
+
+from burnish.sandbox.inside.codec import Opaque
+
+SHOWN = 500
+"""Longest text of a value in a report, in characters."""
+
+
+def parse(text: str) -> Any:
+    """The value of a Python literal; `inf`, `nan` and `float('inf')` are understood. Raises `ValueError`."""
+    try:
+        tree = _Infinities().visit(ast.parse(text.strip(), mode="eval"))
+        return ast.literal_eval(tree)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{text[:80]!r} is not a Python literal: {error}") from None
+
+
+class _Infinities(ast.NodeTransformer):
+    _values = {"inf": math.inf, "nan": math.nan}
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.copy_location(ast.Constant(self._values[node.id]), node) if node.id in self._values else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        is_float = isinstance(node.func, ast.Name) and node.func.id == "float" and len(node.args) == 1 and not node.keywords
+        argument = node.args[0] if is_float else None
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            return ast.copy_location(ast.Constant(float(argument.value)), node)
+        return node
+
+
+def same(actual: Any, expected: Any, tolerance: float = 0.0) -> bool:
+    """True if `actual` (rebuilt from the judged process) is the expected value."""
+    if _is_number(actual) and _is_number(expected):
+        return _same_number(actual, expected, tolerance)
+    if type(actual) is not type(expected):
+        return False
+    if isinstance(expected, list | tuple):
+        return len(actual) == len(expected) and all(same(a, e, tolerance) for a, e in zip(actual, expected, strict=True))
+    if isinstance(expected, dict):
+        left, right = ({_key(key): value for key, value in side.items()} for side in (actual, expected))
+        return left.keys() == right.keys() and all(same(left[key], right[key], tolerance) for key in right)
+    if isinstance(expected, set | frozenset):
+        return {_key(item) for item in actual} == {_key(item) for item in expected}
+    if isinstance(expected, complex):
+        return same(actual.real, expected.real, tolerance) and same(actual.imag, expected.imag, tolerance)
+    return bool(actual == expected)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or type(value) is float
+
+
+def _same_number(actual: float, expected: float, tolerance: float) -> bool:
+    if actual == expected or (actual != actual and expected != expected):
+        return True
+    try:
+        return tolerance > 0 and math.isclose(actual, expected, rel_tol=tolerance, abs_tol=tolerance)
+    except OverflowError:
+        return False
+
+
+def _key(value: Any) -> Any:
+    """A hashable stand-in that is equal exactly when the values are the same."""
+    if type(value) is bool:
+        return ("bool", value)
+    if _is_number(value):
+        return ("number", value) if value == value else ("nan",)
+    if type(value) is tuple:
+        return ("tuple", *map(_key, value))
+    if type(value) is frozenset:
+        return ("frozenset", frozenset(map(_key, value)))
+    return (type(value).__name__, value)
+
+
+class _Bounded(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother, self.maxlong = 8, 300, 300, 100
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = self.maxdeque = self.maxarray = 40
+
+    def repr_int(self, value: int, level: int) -> str:
+        return repr(value) if value.bit_length() < 400 else f"<int of {value.bit_length()} bits>"
+
+    def repr1(self, x: Any, level: int) -> str:
+        if isinstance(x, Opaque):
+            return x.text or f"<{x.type_name}>"
+        return super().repr1(x, level)
+
+
+_bounded = _Bounded()
+
+
+def show(value: Any) -> str:
+    """`repr` of a value, at most `SHOWN` characters, safe to print and to store."""
+    return clean(_bounded.repr(value))
+
+
+def clean(text: str, limit: int = SHOWN) -> str:
+    """Text from outside, cut and made storable: lone surrogates become escapes."""
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def call_source(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """A call as source text, bounded."""
+    shown = [show(value) for value in args] + [f"{key}={show(value)}" for key, value in kwargs.items()]
+    return clean(f"{name}({', '.join(shown)})")

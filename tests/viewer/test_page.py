@@ -1,0 +1,171 @@
+import base64
+import gzip
+import json
+import os
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from burnish.core.errors import InputError
+from burnish.viewer import render_page, write_html
+from burnish.viewer.blocks import (
+    Bar,
+    Bars,
+    Change,
+    Changes,
+    CheckLine,
+    Curves,
+    Estimate,
+    Fact,
+    Facts,
+    Lesson,
+    Mark,
+    Notice,
+    Point,
+    Prose,
+    Series,
+    Story,
+    Table,
+    TaskEntry,
+    TaskList,
+    Turn,
+)
+from burnish.viewer.page import STORIES_PER_CHUNK
+
+VOID = {"meta", "input", "link", "img", "br"}
+
+
+class Elements(HTMLParser):
+    """All elements with their attributes, and the text outside scripts and styles; checks that tags are balanced."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found, self.text, self._open = [], "", []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self._open):
+            self.text += data
+
+
+def every_block(text):
+    turn = Turn(
+        title=text,
+        code=text,
+        visible="fail",
+        hidden="pass",
+        prompt=text,
+        feedback=text,
+        explanation=f"`{text}`",
+        text=text,
+        before=f"# {text}",
+        marks=(Mark(line=1, text=text), Mark(line=0, text=text)),
+        checks=(CheckLine(name=text, outcome="fail", hidden=True, asked=text, actual=text, message=text),),
+        facts=(text,),
+        depth=1,
+    )
+    story = Story(heading=text, problem=text, turns=(turn,), lessons=(Lesson(kind=text, prompt=text, target=text),), note=text)
+    estimate = Estimate(value=0.5, low=0.4, high=0.6)
+    point = Point(x=0, y=1, low=0, high=2)
+    entry = TaskEntry(id=text, summary=text, story=story, tags=(text,), facts=(text,))
+    return [
+        Prose(text=f"{text}\n\n`{text}`", heading=text),
+        Notice(text=text),
+        Facts(facts=(Fact(label=text, value=text, note=text), Fact(label=text, value=estimate)), heading=text, interval=text),
+        Table(columns=(text, text), rows=((text, estimate), (text, None)), heading=text, interval=text, note=text),
+        Curves(heading=text, x_label=text, y_label=text, series=(Series(name=text, points=(point, point)),) * 2, interval=text, note=text),
+        Bars(heading=text, bars=(Bar(label=text, value=0.5, low=0.4, high=0.6),), interval=text, note=text),
+        Changes(heading=text, changes=(Change(label=text, before=0, after=1),), before=text, after=text, note=text),
+        story,
+        TaskList(heading=text, entries=(entry,), filters=(text,), note=text),
+    ]
+
+
+def unpack(html):
+    data = json.loads(re.search(r'<script type="application/json" id="stories">(.*?)</script>', html, re.DOTALL).group(1))
+    return [story for chunk in data["chunks"] for story in json.loads(gzip.decompress(base64.b64decode(chunk)))]
+
+
+def test_hostile_text_stays_text_in_every_field(hostile):
+    html = render_page(hostile, hostile, every_block(hostile))
+    harmless = render_page("x", "x", every_block("x"))
+    for page, reference in ((html, harmless), *zip(unpack(html), unpack(harmless), strict=True)):
+        elements, expected = Elements(page), Elements(reference)
+        tags = {tag for tag, _ in elements.found}
+        assert tags == {tag for tag, _ in expected.found}
+        assert "img" not in tags
+        assert sum(tag == "script" for tag, _ in elements.found) == sum(tag == "script" for tag, _ in expected.found)
+        assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
+        assert hostile in elements.text
+
+
+def test_the_page_asks_for_nothing_from_outside():
+    elements = Elements(render_page("t", "s", every_block("text")))
+    for tag, attributes in elements.found:
+        assert not {"src", "href", "srcset", "action", "data"} & set(attributes), tag
+    html = render_page("t", "s", [])
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "default-src 'none'" in html
+
+
+def test_the_policy_admits_the_script_that_is_there():
+    import hashlib
+
+    html = render_page("t", "", [])
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL).group(1)
+    assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in html
+
+
+def test_stories_come_back_in_order():
+    count = 2 * STORIES_PER_CHUNK + 1
+    entries = tuple(TaskEntry(id=f"t{i}", summary="", story=Story(heading="", problem=f"problem {i}.", turns=())) for i in range(count))
+    stories = unpack(render_page("t", "", [TaskList(heading="Tasks", entries=entries)]))
+    assert [f"problem {i}." in story for i, story in enumerate(stories)] == [True] * count
+
+
+def test_the_same_blocks_give_the_same_page():
+    assert render_page("t", "s", every_block("x")) == render_page("t", "s", every_block("x"))
+
+
+def test_lines_of_code_keep_their_spaces():
+    turn = Turn(title="a", code="def f():\n    return '  two'\n")
+    html = render_page("t", "", [Story(heading="h", problem="p", turns=(turn,))])
+    assert '    <i class="keyword">return</i> <i class="string">&#39;  two&#39;</i>\n' in html
+
+
+def test_an_empty_page_is_a_page():
+    assert "<h1>t</h1>" in render_page("t", "", [])
+    assert Elements(render_page("t", "", [TaskList(heading="Tasks", entries=())]))
+
+
+def test_a_page_is_replaced_whole(tmp_path):
+    path = tmp_path / "new" / "page.html"
+    assert write_html(path, "<p>one") == path
+    write_html(path, "<p>zwölf \ud800")
+    assert path.read_bytes() == "<p>zwölf ".encode() + b"\\ud800"
+    assert os.listdir(path.parent) == ["page.html"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"Cannot write the page .*page\.html"):
+        write_html(tmp_path / "file" / "page.html", "x")
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(InputError, match="Cannot write the page"):
+        write_html(tmp_path / "page.html", "x")
+    assert sorted(os.listdir(tmp_path)) == ["file", "page.html"]
