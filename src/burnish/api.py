@@ -16,19 +16,39 @@ import msgspec
 
 from burnish.core import plugins
 from burnish.core.budget import Budget
-from burnish.core.errors import InputError
+from burnish.core.errors import InputError, UnknownName
 from burnish.core.records import Example, Record, Sampling, Task
 
 if TYPE_CHECKING:
-    from burnish.evaluation import Evaluation
+    from burnish.evaluation import Comparison, Evaluation
     from burnish.models.base import Policy
+    from burnish.recipes.demo import DemoResult, Stage
     from burnish.runs import Progress
+    from burnish.training.config import TrainConfig
+    from burnish.training.trainer import TrainResult
     from burnish.verifiers.base import ToolReport, Verifier
 
 Update = Callable[[int, int, str], None]
 """`(done, total, note)`: called as a long piece of work goes on."""
 
-__all__ = ["Budget", "Sampling", "curate", "demo", "doctor", "evaluate", "list_plugins", "load_tasks", "parse_options", "solve", "verify", "view"]
+__all__ = [
+    "Budget",
+    "Sampling",
+    "compare_runs",
+    "curate",
+    "demo",
+    "doctor",
+    "evaluate",
+    "list_plugins",
+    "load_model",
+    "load_tasks",
+    "parse_options",
+    "solve",
+    "train_grpo",
+    "train_sft",
+    "verify",
+    "view",
+]
 
 
 def load_tasks(tasks: str, *, limit: int | None = None) -> list[Task]:
@@ -120,9 +140,7 @@ def verify(tasks: str, samples: Path, out: Path, *, resume: bool = False, on_pro
     ks = [k for k in (1, 10, 100) if k <= fewest]
     means = {f"pass@{k}": sum(pass_at_k(len(v), sum(v), k) for v in scored.values()) / len(scored) for k in ks}
     judged = sum(map(len, scored.values()))
-    return VerifySummary(
-        judged=judged, passed=sum(map(sum, scored.values())), errors=len(verdicts) - judged, pass_at_k=means
-    )
+    return VerifySummary(judged=judged, passed=sum(map(sum, scored.values())), errors=len(verdicts) - judged, pass_at_k=means)
 
 
 def curate(kind: str, runs: Sequence[Path], out: Path, *, options: dict[str, Any] | None = None) -> list[Example]:
@@ -149,6 +167,85 @@ def evaluate(run: Path, *, ks: Sequence[int] = ()) -> Evaluation:
 
     with RunStore.open(run) as store:
         return evaluate_store(store, ks=tuple(ks)) if ks else evaluate_store(store)
+
+
+def compare_runs(before: Path, after: Path) -> dict[str, Comparison]:
+    """pass@1 of two runs of the same tasks, paired by task: first answers, and answers handed in."""
+    from burnish.evaluation import compare
+
+    one, other = evaluate(before), evaluate(after)
+    return {"first answers": compare(one, other, which="first"), "handed in": compare(one, other, which="answers")}
+
+
+def train_sft(
+    examples: Path,
+    out: Path,
+    *,
+    model: str = "embedded",
+    config: TrainConfig | None = None,
+    resume: bool = False,
+    on_progress: Update = lambda *_: None,
+) -> TrainResult:
+    """Fine-tune a model on an example file; checkpoints and metrics go to `out`. See `burnish train sft --help`."""
+    from burnish.store.jsonl import read_records
+
+    rows = list(read_records(examples, Example))
+    if not rows:
+        raise InputError(f"{examples} holds no examples. Make some with `burnish curate`.")
+    manifest = {"kind": "train sft", "examples": str(examples), "model": model}
+    return _train(out, model, config, manifest, resume, on_progress, examples=rows)
+
+
+def train_grpo(
+    tasks: str,
+    out: Path,
+    *,
+    model: str = "embedded",
+    reward: str = "shaped",
+    config: TrainConfig | None = None,
+    resume: bool = False,
+    on_progress: Update = lambda *_: None,
+) -> TrainResult:
+    """Train a model against the verifier of `tasks`; checkpoints and metrics go to `out`. See `burnish train grpo --help`."""
+    from burnish.signals import rewards
+    from burnish.signals.prompts import ask
+    from burnish.text.code import program_in
+    from burnish.training.rollouts import RolloutSource
+
+    loaded = load_tasks(tasks)
+    value = plugins.find("reward", reward) if ":" in reward else getattr(rewards, reward, None)
+    if value is None:
+        raise UnknownName("reward", reward, rewards.__all__)
+    source = RolloutSource(verifier=verifier_of(loaded), tasks=loaded, messages=ask, extract=program_in, reward=value)
+    manifest = {"kind": "train grpo", "tasks": tasks, "model": model, "reward": reward}
+    return _train(out, model, config, manifest, resume, on_progress, rollouts=source)
+
+
+def _train(
+    out: Path, model: str, config: TrainConfig | None, manifest: dict[str, Any], resume: bool, on_progress: Update, **data: Any
+) -> TrainResult:
+    from burnish.runs import open_run
+    from burnish.training.config import TrainConfig
+    from burnish.training.stats import StepStats, numbers
+    from burnish.training.trainer import train
+
+    settings = config or TrainConfig()
+    with open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) as log:
+
+        def note(stats: StepStats) -> None:
+            log.add_metrics("train", stats.step, numbers(stats))
+            on_progress(stats.step, stats.steps, f"loss {stats.loss:.4f}")
+
+        return train(load_model(model), out, settings, resume=resume, on_step=note, **data)  # type: ignore[arg-type]
+
+
+def demo(*, out: Path, stage: Stage, quick: bool = False, seed: int = 0, resume: bool = False) -> DemoResult:
+    """The main job on the embedded model, from measuring to a report. See `burnish demo --help`."""
+    from burnish.recipes.demo import DemoConfig
+    from burnish.recipes.demo import demo as run_demo
+
+    config = DemoConfig.thin(seed) if quick else DemoConfig(seed=seed)
+    return run_demo(out, config, resume=resume, stage=stage)
 
 
 def view(run: Path) -> Path:

@@ -18,7 +18,7 @@ def by_name(name):
 
 
 def test_all_problems_in_order():
-    assert [task.id for task in TASKS] == [f"humaneval/{number}" for number in range(164)]
+    assert [task.id for task in TASKS] == [f"HumanEval/{number}" for number in range(164)]
     assert all(task.group_id == task.id and task.kind == "python" for task in TASKS)
 
 

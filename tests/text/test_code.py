@@ -44,6 +44,11 @@ def test_bare_code_counts_only_with_a_definition():
     assert extract_code("x = 1") is None
 
 
+def test_a_missing_opening_fence_does_not_make_the_prose_the_program():
+    reply = "def f(x):\n    return x\n```\n\nThis returns x."
+    assert extract_code(reply, "f").text == "def f(x):\n    return x\n"
+
+
 def test_spans_cover_explanation_and_code():
     spans = {span.kind: REPLY[span.start : span.end] for span in spans_of(REPLY, extract_code(REPLY))}
     assert spans == {"explanation": "The bug is the sign.", "code": "def f(x):\n    return x\n"}

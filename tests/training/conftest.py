@@ -36,9 +36,18 @@ def tiny_model(dtype: torch.dtype = torch.float32, vocabulary: int = 33) -> Llam
         torch.manual_seed(1)
         config = LlamaConfig(
             vocab_size=vocabulary, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, tie_word_embeddings=True, max_position_embeddings=256, eos_token_id=1, bos_token_id=None, pad_token_id=0,
+            num_key_value_heads=2, tie_word_embeddings=True, max_position_embeddings=256, initializer_range=0.1, eos_token_id=1, bos_token_id=None, pad_token_id=0,
         )  # fmt: skip
         return LlamaForCausalLM(config).to(dtype).eval()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A tiny model is faster without threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -91,6 +100,6 @@ def source() -> RolloutSource:
         verifier=Contains(),
         tasks=tasks,
         messages=lambda task: (Message(role="user", content=task.prompt),),
-        extract=lambda text: text or None,
+        extract=lambda task, text: text or None,
         reward=lambda verdict: verdict.score,
     )

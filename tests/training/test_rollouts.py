@@ -48,7 +48,7 @@ def test_rewards_follow_the_verdict_and_faults_have_none(make_policy, source) ->
 
 
 def test_nothing_found_is_an_invalid_artefact(make_policy, source) -> None:
-    rollouts = gather(make_policy(), source, extract=lambda text: None)
+    rollouts = gather(make_policy(), source, extract=lambda task, text: None)
     assert {rollout.verdict.status for rollout in rollouts} == {"invalid"}
     assert {rollout.reward for rollout in rollouts} == {0.0}
 

@@ -21,6 +21,7 @@ from burnish.training.trainer import Trainer, train
 
 SFT = TrainConfig(learning_rate=3e-3, batch_size=4, warmup=0, steps=4, micro_tokens=64)
 RL = TrainConfig(learning_rate=3e-3, tasks_per_step=2, group_size=4, max_tokens=6, warmup=0, steps=4, micro_tokens=64)
+WIDE = msgspec.structs.replace(RL, batch_size=6, tasks_per_step=4, group_size=8)
 LORA = msgspec.structs.replace(SFT, lora=4)
 
 
@@ -61,10 +62,10 @@ class TestLearning:
     @pytest.mark.parametrize("changes", [{}, {"rl_loss": "policy_gradient", "advantage": "rloo"}, {"advantage": "dr_grpo", "kl": 0.01}])
     def test_grpo_raises_the_reward(self, make_policy, source, tmp_path, changes) -> None:
         rewards = []
-        config = changed(RL, tasks_per_step=4, group_size=8, steps=25, save_every=100, **changes)
+        config = changed(RL, learning_rate=1e-2, tasks_per_step=4, group_size=8, steps=15, save_every=100, **changes)
         train(make_policy(), tmp_path, config, rollouts=source, on_step=lambda stats: rewards.append(stats.streams["rl"].reward_mean))
-        assert sum(rewards[:3]) / 3 < 0.4
-        assert sum(rewards[-3:]) / 3 > 0.7
+        assert rewards[0] < 0.4
+        assert sum(rewards[-3:]) / 3 > 0.8
 
     def test_the_policy_writes_with_its_new_weights(self, make_policy, examples, tmp_path) -> None:
         policy = make_policy()
@@ -94,23 +95,25 @@ class TestGradient:
 
     def test_micro_batches_change_nothing(self, make_policy, examples, source, tmp_path) -> None:
         found = [
-            self.gradient(make_policy(), tmp_path / str(budget), changed(RL, batch_size=6, micro_tokens=budget), examples=examples, rollouts=source)
+            self.gradient(make_policy(), tmp_path / str(budget), changed(WIDE, micro_tokens=budget), examples=examples, rollouts=source)
             for budget in (1, 40, 10_000)
         ]
         for gradients, stats in found[1:]:
+            assert stats.streams["rl"].dead_groups < 1
             assert stats.loss == pytest.approx(found[0][1].loss, abs=1e-6)
             assert stats.gradient_norm == pytest.approx(found[0][1].gradient_norm, rel=1e-5)
             assert all(torch.allclose(gradients[name], found[0][0][name], atol=1e-6) for name in gradients)
 
     def test_streams_add_up_with_their_own_denominators(self, make_policy, examples, source, tmp_path) -> None:
         (sft, _), (rl, _), (mixed, stats) = (
-            self.gradient(make_policy(), tmp_path / name, changed(RL, batch_size=6, mix=mix), **sources)
+            self.gradient(make_policy(), tmp_path / name, changed(WIDE, mix=mix), **sources)
             for name, mix, sources in (
                 ("sft", {}, {"examples": examples}),
                 ("rl", {}, {"rollouts": source}),
                 ("both", {"sft": 0.3, "rl": 0.7}, {"examples": examples, "rollouts": source}),
             )
         )
+        assert rl.keys() == sft.keys() == mixed.keys()
         assert all(torch.allclose(mixed[name], 0.3 * sft[name] + 0.7 * rl[name], atol=1e-6) for name in mixed)
         assert stats.loss == pytest.approx(0.3 * stats.streams["sft"].loss + 0.7 * stats.streams["rl"].loss)
 
@@ -141,7 +144,7 @@ class TestReports:
             assert rl.rollout_delta < 1e-5
             assert rl.rollout_kl == pytest.approx(0, abs=1e-6)
             assert rl.clip_share == 0.0
-            assert 2.0 < rl.entropy < 3.5
+            assert 1.0 < rl.entropy < 5.0
             assert rl.response_tokens <= 6
         assert stats[0].streams["rl"].reference_kl == pytest.approx(0, abs=1e-7)
         assert stats[-1].streams["rl"].reference_kl > 1e-6
@@ -244,6 +247,7 @@ class TestCheckpoints:
         assert_same(weights(policy), dict(loaded.state_dict()))
         assert AutoTokenizer.from_pretrained(result.checkpoint)("ab")["input_ids"] == [5, 6]
 
+    @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
     def test_an_adapter_loads_in_plain_peft(self, make_policy, examples, tmp_path) -> None:
         policy, base = make_policy(), make_policy().model
         result = train(policy, tmp_path, LORA, examples=examples)
@@ -285,7 +289,7 @@ class TestFailures:
         policy = make_policy()
         broken = msgspec.structs.replace(examples[1], weight=float("inf"))
         before, stats = weights(policy), []
-        with pytest.raises(PolicyError, match=r"step 1 of 4: the sft loss is inf .*e1.*Lower learning_rate"):
+        with pytest.raises(PolicyError, match=r"step 1 of 4: the sft loss is (inf|nan) .*e1.*Lower learning_rate"):
             train(policy, tmp_path, changed(config, batch_size=6), examples=[broken, *examples[2:]], on_step=stats.append)
         after = {name.replace(".base_layer", ""): tensor for name, tensor in weights(policy).items() if "lora_" not in name}
         assert_same(before, after)

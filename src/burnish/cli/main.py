@@ -8,20 +8,25 @@ from collections.abc import Sequence
 from rich.markup import escape
 from tyro.extras import SubcommandApp
 
-from burnish.cli import curate, demo, doctor, evaluate, list_, solve, train, verify, view
 from burnish.cli._console import err
+from burnish.cli.curate import curate
+from burnish.cli.demo import demo
+from burnish.cli.doctor import doctor
+from burnish.cli.evaluate import evaluate
+from burnish.cli.list_plugins import list_plugins
+from burnish.cli.solve import solve
+from burnish.cli.train import train
+from burnish.cli.verify import verify
+from burnish.cli.view import view
 from burnish.core.errors import BurnishError
 
 app = SubcommandApp()
-app.command(doctor.doctor)
-app.command(demo.demo)
-app.command(verify.verify)
-app.command(solve.solve)
-app.command(curate.curate)
-app.command(train.train, name="train")
-app.command(evaluate.evaluate, name="eval")
-app.command(view.view)
-app.command(list_.list_, name="list")
+for command in (doctor, demo, verify, solve, curate):
+    app.command(command)
+app.command(train, name="train")
+app.command(name="eval")(evaluate)
+app.command(view)
+app.command(name="list")(list_plugins)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

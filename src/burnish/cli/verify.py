@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from burnish.cli._console import err, out as stdout, print_json, progress
+from burnish.cli._console import err, print_json, progress
+from burnish.cli._console import out as stdout
 
 
 def verify(

@@ -9,7 +9,7 @@ Invariants are checked where records are made (`Verdict.of`), so that a stored r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, dataclass_transform
 
 import msgspec
 
@@ -22,6 +22,9 @@ EpisodeStatus = Literal["done", "budget", "error"]
 Severity = Literal["info", "warn", "error"]
 Role = Literal["system", "user", "assistant"]
 
+View = Literal["visible", "hidden", "all"]
+"""Which checks of its task a verdict is about."""
+
 PRECEDENCE: tuple[Status, ...] = ("tampered", "invalid", "fail", "timeout", "error", "unsupported", "unknown", "pass")
 """Status precedence: a certain failure stays a failure even if another check hit an infrastructure fault."""
 
@@ -29,6 +32,7 @@ UNSCORED: frozenset[Status] = frozenset({"unknown", "error", "unsupported"})
 """Statuses without a score: never a reward, never a label."""
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all records: immutable, keyword-only, defaults left out on disk."""
 
@@ -315,16 +319,20 @@ class Verdict(Record):
 
     def merge(self, other: Verdict) -> Verdict:
         """The verdict over both sets of checks (for example visible, then hidden). Keeps this one's provenance."""
-        merged = Verdict.of(
+        both = (self, other)
+        diagnostics = self.diagnostics + other.diagnostics
+        invalid = any(verdict.status == "invalid" for verdict in both)
+        return Verdict.of(
             self.checks + other.checks,
-            invalid=(*self.diagnostics, *other.diagnostics) if "invalid" in (self.status, other.status) else (),
-            diagnostics=() if "invalid" in (self.status, other.status) else (*self.diagnostics, *other.diagnostics),
+            invalid=diagnostics if invalid else (),
+            diagnostics=() if invalid else diagnostics,
             tamper=self.tamper + other.tamper,
+            unsupported=any(verdict.status == "unsupported" for verdict in both),
+            steps=self.steps + other.steps,
             features={**self.features, **other.features},
             cost=self.cost + other.cost,
             provenance=self.provenance,
         )
-        return merged
 
 
 DECIDED = frozenset({"pass", "fail", "timeout", "crash"})

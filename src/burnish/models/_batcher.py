@@ -29,6 +29,7 @@ class Batcher:
         self._decoder, self._version = decoder, version
         self._max_batch, self._cache_tokens = max_batch, cache_tokens
         self._waiting: deque[Row] = deque()
+        self._unanswered: list[Row] = []
         self._condition = threading.Condition()
         self._weights = threading.RLock()
         self._held = 0
@@ -99,12 +100,14 @@ class Batcher:
     def _step(self) -> None:
         self._decoder.drop([row for row in self._decoder.rows if row.future.cancelled()])
         new = self._admissible()
+        self._unanswered = [row for row in self._unanswered if not row.future.done()] + new
         if new:
             self._decoder.admit(new)
         if self._decoder.rows:
             for row in self._decoder.step():
+                completion = self._decoder.completion(row)
                 if row.future.set_running_or_notify_cancel():
-                    row.future.set_result(self._decoder.completion(row))
+                    row.future.set_result(completion)
 
     def _admissible(self) -> list[Row]:
         """The waiting rows that fit now, in order; at least one if nothing runs."""
@@ -124,16 +127,15 @@ class Batcher:
         return new
 
     def _fail(self, message: str, cause: Exception | None) -> None:
+        """Answer every admitted request, and the waiting ones too if the policy is closed, with `PolicyError`."""
         with self._condition:
-            rows = list(self._decoder.rows)
-            if self._closed:
-                rows += self._waiting
-                self._waiting.clear()
+            rows = self._unanswered + (list(self._waiting) if self._closed else [])
+            self._waiting = deque() if self._closed else self._waiting
             self._decoder.clear()
             self._busy = False
             self._condition.notify_all()
         for row in rows:
-            if row.future.set_running_or_notify_cancel():
+            if not row.future.done() and row.future.set_running_or_notify_cancel():
                 error = PolicyError(message)
                 error.__cause__ = cause
                 row.future.set_exception(error)

@@ -34,8 +34,8 @@ def resolve(model: str) -> str:
     """
     if model == "embedded":
         return str(embedded())
-    path = Path(model).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(model))  # unlike Path.expanduser, leaves an unknown user as it is
+    if path.is_dir() and model.strip():
         _check_folder(path)
         return str(path)
     if path.exists() or model.startswith((".", "~", "/")) or model.count("/") > 1 or not model.strip():

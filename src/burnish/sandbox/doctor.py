@@ -35,7 +35,7 @@ class Layer:
 def layers() -> list[Layer]:
     """Every layer with its state. Starts and stops one server (a tenth of a second)."""
     try:
-        server = Server(preload=())
+        server = Server()
     except Unavailable as error:
         return [Layer(name, False, str(error), mend(name)) for name in LAYERS]
     except SandboxError as error:

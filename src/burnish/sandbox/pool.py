@@ -14,12 +14,13 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from burnish.core.errors import SandboxError
+from burnish.core.errors import InputError, SandboxError
 from burnish.sandbox.jobs import Bounds, Job, Run
 from burnish.sandbox.worker import Server, Stop
 
 RUNS_PER_SERVER = 5000
 ATTEMPTS = 3
+LEVELS = ("full", "weaker")
 STANDARD_MODULES = (
     *(
         "abc",
@@ -62,11 +63,27 @@ def usable_cores() -> int:
 
 
 class Sandbox:
-    """Runs jobs in jails, `workers` at a time (default: one per usable core)."""
+    """Runs jobs in jails, `workers` at a time (default: one per usable core).
 
-    def __init__(self, *, workers: int | None = None, preload: Sequence[str] = STANDARD_MODULES) -> None:
+    `level` is `full` (default) or, chosen knowingly where the kernel forbids namespaces, `weaker`. `preload` names modules that
+    programs find already imported, `packages` installed packages (such as numpy) that they may import at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        level: str | None = None,
+        preload: Sequence[str] = STANDARD_MODULES,
+        packages: Sequence[str] = (),
+    ) -> None:
         self.workers = workers or usable_cores()
-        self._preload = tuple(preload)
+        self.level = level or os.environ.get("BURNISH_SANDBOX", "full")
+        if self.level not in LEVELS:
+            raise InputError(
+                f"There is no sandbox level {self.level!r}. Known: {', '.join(LEVELS)} (environment variable BURNISH_SANDBOX)."
+            )
+        self._preload, self._packages = tuple(preload), tuple(packages)
         self._reset()
         _alive.add(self)
 
@@ -126,7 +143,7 @@ class Sandbox:
             self._busy += 1
             if self._idle:
                 return self._idle.pop()
-        return Server(self._preload)
+        return Server(self._preload, self._packages, self.level)
 
     def _release(self, server: Server | None, broken: bool) -> None:
         if server is not None and broken:

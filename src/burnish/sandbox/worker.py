@@ -6,12 +6,14 @@ nothing is buffered beyond the bounds. Any doubt about the server raises `Sandbo
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +26,9 @@ from burnish.sandbox.jobs import Bounds, Calls, Job, Run, Session, requests, uni
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
 _HERE = Path(__file__).parent
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside import server; sys.path.pop(0); server._from_command_line()"
+_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside import server; sys.path.pop(0); server.from_command_line()"
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+"""Fixed hash seed: the same program gets the same verdict. Numeric libraries start no threads."""
 _START_S, _GRACE_S = 20.0, 10.0
 _MENDS = {
     "namespaces": "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0; in a container "
@@ -43,32 +47,26 @@ def mend(layer: str) -> str:
 class Server:
     """One jail with its warm nursery. Not thread-safe: one job at a time."""
 
-    def __init__(self, preload: Sequence[str]) -> None:
+    def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full") -> None:
         control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         near, far = _pipes()
-        descriptors = [remote.fileno(), *far]
         self._control, self._near = control, near
+        self._folder = tempfile.TemporaryDirectory(prefix="burnish-") if level == "weaker" else None
+        arguments = {
+            "control": remote.fileno(),
+            "pipes": far,
+            "level": level,
+            "folder": self._folder.name if self._folder else "",
+            "preload": list(preload),
+            "packages": package_folders(packages),
+        }
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-S",
-                "-s",
-                "-P",
-                "-B",
-                "-X",
-                "utf8",
-                "-c",
-                _BOOT,
-                str(_HERE),
-                ",".join(map(str, descriptors)),
-                ",".join(preload),
-            ],
+            [sys.executable, "-S", "-s", "-P", "-B", "-X", "utf8", "-c", _BOOT, str(_HERE), json.dumps(arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            pass_fds=descriptors,
-            close_fds=True,
+            env=_ENVIRONMENT,
+            pass_fds=[remote.fileno(), *far],
             cwd="/",
         )
         remote.close()
@@ -116,6 +114,8 @@ class Server:
         self._near = []
         self._process.kill()
         self._process.wait()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def forget(self) -> None:
         """In a forked child of the parent: let go of the descriptors, leave the server to its owner."""
@@ -124,6 +124,20 @@ class Server:
             os.close(descriptor)
         self._near = []
         self._process.returncode = 0
+        if self._folder is not None:
+            self._folder._finalizer.detach()  # type: ignore[attr-defined]
+
+
+def package_folders(names: Sequence[str]) -> list[str]:
+    """Folders of installed packages, and of the shared libraries that wheels put beside them. Raises `Unavailable`."""
+    folders = []
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        if spec is None or not spec.submodule_search_locations:
+            raise Unavailable(f"The package {name!r} is not installed here, so judged programs cannot import it. Mend: pip install {name}.")
+        folder = os.path.realpath(next(iter(spec.submodule_search_locations)))
+        folders += [path for path in (folder, f"{folder}.libs") if os.path.isdir(path)]
+    return folders
 
 
 def _pipes() -> tuple[list[int], list[int]]:

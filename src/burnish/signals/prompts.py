@@ -10,13 +10,15 @@ from burnish.core.records import Attempt, Message, Task, Verdict
 from burnish.signals.feedback import feedback
 from burnish.text.code import fenced
 
+REPLY = "Reply with only the function, in a Python code block."
 EXPLAIN = "First explain in one or two sentences why the code is wrong. Then write the corrected function in a Python code block."
 REFINE = "Write the corrected function in a Python code block."
 
 
 def ask(task: Task) -> tuple[Message, ...]:
     """The first turn: the task's statement with its visible examples."""
-    return (Message(role="user", content="\n\n".join(part for part in (statement(task), _examples(task)) if part)),)
+    parts = (statement(task), _examples(task), REPLY)
+    return (Message(role="user", content="\n\n".join(part for part in parts if part)),)
 
 
 def ask_refinement(task: Task, code: str, verdict: Verdict, *, explain: bool) -> tuple[Message, ...]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from burnish.core.records import Verdict
 
+__all__ = ["all_passed", "pass_rate", "shaped"]
+
 
 def all_passed(verdict: Verdict) -> float | None:
     """1 if every required check passed, else 0 (AceReason, DRIVE)."""

@@ -6,9 +6,6 @@ make a task without checks. NaN and infinities have no place in JSON and are ref
 
 from __future__ import annotations
 
-import errno
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,8 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from burnish.core.errors import InputError, StoreError
+from burnish.core.errors import InputError
 from burnish.core.records import Record, Task
+from burnish.store.files import write_atomic
 
 R = TypeVar("R", bound=Record)
 
@@ -85,23 +83,9 @@ def write_records(path: Path | str, records: Iterable[Record]) -> int:
 
     Raises `InputError` for a value that JSON cannot hold and `StoreError` if the file cannot be written.
     """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                count = sum(1 for _ in map(file.write, map(_line, records)))
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o666 & ~_umask())
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-    except OSError as error:
-        reason = "disk full; free some space" if error.errno == errno.ENOSPC else f"{error.strerror}; choose another place"
-        raise StoreError(f"{path} was not written: {reason}.") from error
-    return count
+    lines = list(map(_line, records))
+    write_atomic(path, lines)
+    return len(lines)
 
 
 def _parse(line: bytes, where: str) -> dict[str, Any]:
@@ -128,10 +112,3 @@ def _line(record: Record) -> bytes:
 
 def _first(names: Sequence[str], count: int = 5) -> str:
     return ", ".join(names[:count]) + (" …" if len(names) > count else "")
-
-
-def _umask() -> int:
-    """The process's file mode mask: a temporary file is private, the finished one should be like any other."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -14,17 +14,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from burnish.core.errors import InputError, StoreError
-from burnish.core.records import SCHEMA, Attempt, Episode, Record, Task, Verdict
+from burnish.core.records import SCHEMA, Attempt, Episode, Record, Task, Verdict, View
 from burnish.store import _database, _lock
 from burnish.store.labels import label_of
-
-View = Literal["visible", "hidden", "all"]
-"""Which checks of its task a verdict is about."""
 
 VIEWS: tuple[View, ...] = ("visible", "hidden", "all")
 """All views, in the order in which the parts of a label are merged."""

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from burnish.core.budget import Meter
-from burnish.core.records import Attempt, Cost, Message, Sampling, Task, TokenRecord, Verdict
+from burnish.core.records import Attempt, Cost, Message, Sampling, Task, TokenRecord, Verdict, View
 from burnish.core.seeds import derive_seed
 from burnish.models.base import Completion, Policy, Request
 from burnish.text.code import extract_code, spans_of
@@ -34,7 +34,7 @@ class Log(Protocol):
         """The recorded attempt, if any."""
         ...
 
-    def verdict(self, attempt_id: str, view: str) -> Verdict | None:
+    def verdict(self, attempt_id: str, view: View) -> Verdict | None:
         """The recorded verdict, if any; one with status `error` is not replayed."""
         ...
 
@@ -42,7 +42,7 @@ class Log(Protocol):
         """Record an attempt."""
         ...
 
-    def add_verdict(self, attempt_id: str, view: str, verdict: Verdict) -> None:
+    def add_verdict(self, attempt_id: str, view: View, verdict: Verdict) -> None:
         """Record a verdict."""
         ...
 

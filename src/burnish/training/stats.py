@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from burnish.core.records import Record
 
 
@@ -60,3 +62,11 @@ class StepStats(Record):
     def tokens_per_second(self) -> float:
         """Trained tokens (prompt and response, no padding) per second of training."""
         return self.tokens / self.train_s if self.train_s else 0.0
+
+
+def numbers(stats: StepStats) -> dict[str, float]:
+    """A step's numbers by flat names (`loss`, `sft.loss`, `rl.reward_mean` …), as a run store or a tracker takes them."""
+    own = {name: float(value) for name, value in msgspec.structs.asdict(stats).items() if isinstance(value, int | float)}
+    for stream, values in stats.streams.items():
+        own |= {f"{stream}.{name}": float(value) for name, value in msgspec.structs.asdict(values).items() if value is not None}
+    return own

@@ -98,7 +98,17 @@ class Judge:
         if run.guest[0] != ("ready",):
             self._forged(plans, "the first frame is not an honest one")
             return True
+        if not run.units_begun and not run.malformed and run.reason != wire.ABORTED:
+            self._died_loading(plans, run)
+            return True
         return False
+
+    def _died_loading(self, plans: Sequence[Plan], run: Run) -> None:
+        """The process ended before the first check began: it would do so again, so every check is decided."""
+        for plan in plans:
+            outcome, note, flag = report.ending(run, plan.spec.hidden)
+            self.found.flag(flag)
+            self._decide(plan, outcome, note)
 
     def _explain_load(self, plans: Sequence[Plan], frame: tuple[Any, ...]) -> None:
         match frame:
@@ -321,17 +331,20 @@ class _CodeFolder:
                 break
         else:
             if len(frames) < len(self._plans):
-                plan = self._plans[len(frames)]
-                outcome, note, flag = report.ending(self._ended_run(), plan.spec.hidden)
-                self._judge.found.flag(flag)
-                self._judge._decide(plan, outcome, note)
+                self._ended(self._plans[len(frames)])
                 return len(frames) + 1
             return len(self._plans)
         return self._plans.index(plan) + 1
 
-    def _ended_run(self) -> Run:
-        """The driver ended without an answer: its own status says why (its guest was only killed with it)."""
-        return dataclasses.replace(self._run, guest_status=self._run.driver_status)
+    def _ended(self, plan: CodeCheck) -> None:
+        """The driver ended without an answer. The guest cannot signal it: unless a limit struck, the test code is to blame."""
+        if self._run.reason == wire.EXITED:
+            note = report.diagnostic("python.test_error", "the test process ended by itself", plan.spec.hidden)
+            self._judge._decide(plan, "error", note)
+            return
+        outcome, note, flag = report.ending(self._run, plan.spec.hidden)
+        self._judge.found.flag(flag)
+        self._judge._decide(plan, outcome, note)
 
     def _decide(self, plan: CodeCheck, frame: tuple[Any, ...]) -> bool:
         """Decide one check. True if the guest is gone, so that the rest must be run afresh."""

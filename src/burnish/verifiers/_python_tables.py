@@ -7,6 +7,7 @@ in the trusted process. Anything else, however simple, is left to the driver pro
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import Any
 
 LONGEST = 200_000
@@ -15,12 +16,14 @@ Row = tuple[tuple[Any, ...], dict[str, Any], Any]
 """Arguments, keyword arguments, expected value."""
 
 
+@lru_cache(maxsize=1 << 12)
 def of_asserts(code: str, entry_point: str) -> list[Row] | None:
     """Rows of assert statements that call `entry_point`, or None if the code is anything more."""
     tree = _parsed(code)
     return None if tree is None else _rows(tree.body, entry_point)
 
 
+@lru_cache(maxsize=1 << 12)
 def of_check_function(code: str) -> list[Row] | None:
     """Rows of `def check(candidate): …`, or None if the code is anything more."""
     tree = _parsed(code)
@@ -68,7 +71,11 @@ def _is_idle(statement: ast.stmt) -> bool:
 
 def _is_metadata(statement: ast.stmt) -> bool:
     """`METADATA = {…}`: a constant that no straight assert can read."""
-    return isinstance(statement, ast.Assign) and all(isinstance(target, ast.Name) for target in statement.targets) and _is_literal(statement.value)
+    return (
+        isinstance(statement, ast.Assign)
+        and all(isinstance(target, ast.Name) for target in statement.targets)
+        and _is_literal(statement.value)
+    )
 
 
 def _is_literal(node: ast.expr) -> bool:

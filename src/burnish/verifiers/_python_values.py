@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import reprlib
+from functools import lru_cache
 from typing import Any
 
 from burnish.sandbox.inside.codec import Opaque
@@ -18,8 +19,12 @@ SHOWN = 500
 """Longest text of a value in a report, in characters."""
 
 
+@lru_cache(maxsize=1 << 14)
 def parse(text: str) -> Any:
-    """The value of a Python literal; `inf`, `nan` and `float('inf')` are understood. Raises `ValueError`."""
+    """The value of a Python literal; `inf`, `nan` and `float('inf')` are understood. Raises `ValueError`.
+
+    The value is shared between callers: nobody may change it.
+    """
     try:
         tree = _Infinities().visit(ast.parse(text.strip(), mode="eval"))
         return ast.literal_eval(tree)

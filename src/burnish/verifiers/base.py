@@ -6,15 +6,12 @@ are judged is the caller's choice: pass `task.public()` for visible checks only,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from burnish.core.records import Record, Task, Verdict
-
-View = Literal["visible", "hidden", "all"]
-"""Which checks of a task a verdict is about."""
+from burnish.core.records import Record, Task, Verdict, View
 
 
 class Limits(Record):
@@ -56,6 +53,12 @@ class Verifier(Protocol):
 
     async def averify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """As `verify`, without blocking the event loop; many may run at once."""
+        ...
+
+    def verify_batch(
+        self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None
+    ) -> Iterator[Verdict]:
+        """The verdicts on many artefacts, in input order, each as soon as it and all before it are there."""
         ...
 
 

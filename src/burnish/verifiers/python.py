@@ -31,8 +31,8 @@ class PythonVerifier:
     id = "python"
     version = VERSION
 
-    def __init__(self, *, workers: int | None = None) -> None:
-        self.sandbox = Sandbox(workers=workers)
+    def __init__(self, *, workers: int | None = None, level: str | None = None, packages: Sequence[str] = ()) -> None:
+        self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
 
     def doctor(self) -> Sequence[ToolReport]:
         """Every layer of the jail: in force or not, and why."""
@@ -51,7 +51,7 @@ class PythonVerifier:
             version=self.version,
             artefact_hash=content_hash(artefact),
             isolation="separate",
-            tools={"python": platform.python_version()},
+            tools={"python": platform.python_version(), "sandbox": self.sandbox.level},
         )
         if not artefact.strip():
             return Verdict.of((), invalid=[_EMPTY], provenance=provenance)

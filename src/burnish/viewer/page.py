@@ -10,9 +10,7 @@ import base64
 import gzip
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -22,7 +20,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from burnish.core.errors import InputError
+from burnish.store.files import write_atomic
 from burnish.viewer import charts
 from burnish.viewer.blocks import Block, Estimate, Story, TaskList
 from burnish.viewer.listing import listing, visible
@@ -42,24 +40,8 @@ def render_page(title: str, subtitle: str, blocks: Sequence[Block]) -> str:
 
 
 def write_html(path: Path | str, html: str) -> Path:
-    """Write a page so that a reader sees the old file or the new one, never a part. Returns the path.
-
-    Raises `InputError` if the place cannot be written.
-    """
-    path = Path(path)
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(html.encode("utf-8", "backslashreplace"))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise InputError(f"Cannot write the page {path}: {error.strerror}. Choose a folder that is writable and has room.") from error
-    return path
+    """Write a page, whole or not at all. Returns the path. Raises `StoreError` if the place cannot be written."""
+    return write_atomic(path, [html.encode("utf-8", "backslashreplace")])
 
 
 @cache

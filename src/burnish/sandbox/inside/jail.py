@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from . import kernel, seccomp
 
@@ -25,15 +25,15 @@ class LayerMissing(Exception):
     """A layer of the jail cannot be had here; `args` are the layer's name and the reason."""
 
 
-def enter() -> int:
+def enter(packages: Sequence[str]) -> int:
     """Put this process into fresh namespaces (its children also into a fresh PID namespace) with a minimal root.
 
-    Returns the user id, as seen inside, that judged programs are to run as.
+    `packages` are folders of installed packages to be shown inside. Returns the user id, as seen inside, of judged programs.
     """
     libraries = _library_folders()
     user = _namespaces()
     try:
-        _build_root(libraries, user)
+        _build_root(libraries, packages, user)
     except OSError as error:
         raise LayerMissing("file system", str(error)) from error
     return user
@@ -45,15 +45,39 @@ def lock(user: int) -> list[str]:
     _layer("capabilities", lambda: _become(user))
     _layer("no_new_privs", kernel.no_new_privileges)
     layers = ["namespaces", "file system", "capabilities", "no_new_privs", "seccomp"]
-    version = kernel.landlock_version()
-    if version:
-        rules = {"/": kernel.LANDLOCK_READ, "/dev/null": kernel.LANDLOCK_DEVICE, PRIVATE: kernel.LANDLOCK_WRITE}
-        _layer("landlock", lambda: kernel.landlock(rules, version))
+    if _landlock({"/": kernel.LANDLOCK_READ, "/dev/null": kernel.LANDLOCK_DEVICE, PRIVATE: kernel.LANDLOCK_WRITE}):
         layers.append("landlock")
-    if not seccomp.supported():
-        raise LayerMissing("seccomp", f"no system call table for {os.uname().machine}")
+    _need_seccomp()
     _layer("seccomp", lambda: kernel.install_filter(seccomp.program()))
     return layers
+
+
+def lock_weaker(folder: str, packages: Sequence[str]) -> list[str]:
+    """What is left without namespaces: no capabilities, Landlock if there is any, and per seat a filter without fork and signals."""
+    os.environ.clear()
+    _need_seccomp()
+    if os.getuid() == 0:
+        _layer("capabilities", kernel.forbid_capabilities)
+        _layer("capabilities", kernel.drop_capabilities)
+    _layer("no_new_privs", kernel.no_new_privileges)
+    readable = [*_library_folders(), *packages, "/dev/urandom", "/dev/zero"]
+    rules = {path: kernel.LANDLOCK_READ if os.path.isdir(path) else kernel.LANDLOCK_DEVICE for path in readable}
+    has_landlock = _landlock({**rules, "/dev/null": kernel.LANDLOCK_DEVICE, folder: kernel.LANDLOCK_WRITE})
+    if os.getuid() == 0 and not has_landlock:
+        raise LayerMissing("landlock", "the weaker level is refused to root where not even Landlock protects its files")
+    return ["capabilities", "no_new_privs", "seccomp", *(["landlock"] if has_landlock else [])]
+
+
+def _landlock(rules: dict[str, int]) -> bool:
+    version = kernel.landlock_version()
+    if version:
+        _layer("landlock", lambda: kernel.landlock(rules, version))
+    return bool(version)
+
+
+def _need_seccomp() -> None:
+    if not seccomp.supported():
+        raise LayerMissing("seccomp", f"no system call table for {os.uname().machine}")
 
 
 def renew_box(user: int) -> None:
@@ -103,7 +127,7 @@ def _library_folders() -> list[str]:
     return [folder for folder in real if not any(folder.startswith(other + "/") for other in real)]
 
 
-def _build_root(libraries: list[str], user: int) -> None:
+def _build_root(libraries: list[str], packages: Sequence[str], user: int) -> None:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", _STAGE, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     os.chdir(_STAGE)
@@ -114,17 +138,20 @@ def _build_root(libraries: list[str], user: int) -> None:
     kernel.mount("tmpfs", "/new", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     for folder in libraries:
         _show_folder(folder)
+    hidden = _hide_installed_packages(libraries)
+    for folder in packages:
+        _show_folder(folder)
+    for folder in hidden:
+        kernel.restrict_mount(folder, kernel.ATTR_RDONLY, recursive=False)
     _replicate_links()
     for device in ("null", "zero", "urandom", "random"):
         _show_device(device)
-    for name in (BOX, "/empty"):
-        os.makedirs("/new" + name)
+    os.makedirs("/new" + BOX)
     os.symlink(BOX, "/new/tmp")
     os.chdir("/new")
     kernel.pivot_root(".", ".")
     kernel.unmount(".")
     os.chdir("/")
-    _hide_installed_packages(libraries)
     _mount_box(user)
     kernel.restrict_mount("/", kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV, recursive=False)
 
@@ -151,14 +178,15 @@ def _show_device(name: str) -> None:
     kernel.restrict_mount(target, kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC, recursive=False)
 
 
-def _hide_installed_packages(libraries: list[str]) -> None:
-    """Third-party packages may hold reference solutions (data sets ship as wheels): cover them with an empty folder."""
+def _hide_installed_packages(libraries: list[str]) -> list[str]:
+    """Installed packages may hold reference solutions (data sets ship as wheels): cover them with empty folders."""
     standard = os.path.realpath(sysconfig.get_path("stdlib"))
     candidates = [f"{standard}/site-packages", f"{standard}/dist-packages"]
     candidates += [f"{folder}/{name}" for folder in libraries for name in ("python3/dist-packages", "site-packages", "dist-packages")]
-    for folder in dict.fromkeys(candidates):
-        if os.path.isdir(folder):
-            kernel.mount("/empty", folder, None, kernel.MS_BIND)
+    hidden = ["/new" + folder for folder in dict.fromkeys(candidates) if os.path.isdir("/new" + folder)]
+    for folder in hidden:
+        kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
+    return hidden
 
 
 def _mount_box(user: int) -> None:

@@ -31,14 +31,14 @@ Send = Callable[..., None]
 class Seat:
     """One forked process: its request, where its frames go, and the shared page that tells the nursery which unit runs."""
 
-    def __init__(self, request_pipe: int, result_pipe: int, progress: Any) -> None:
+    def __init__(self, request_pipe: int, result_pipe: int, progress: Any, limit_processes: bool) -> None:
         self.request: dict[str, Any] = marshal.loads(wire.read_block(request_pipe))
         os.close(request_pipe)
         os.set_blocking(result_pipe, True)
         self._pipe = result_pipe
         self._progress = progress
         self.limit = int(self.request["output_bytes"])
-        _apply_limits(self.request)
+        _apply_limits(self.request, limit_processes)
 
     def send(self, *frame: Any) -> None:
         """Send one frame to the trusted parent."""
@@ -49,16 +49,18 @@ class Seat:
         self._progress[0:4] = (unit + 1).to_bytes(4, "little")
 
 
-def _apply_limits(request: dict[str, Any]) -> None:
+def _apply_limits(request: dict[str, Any], limit_processes: bool) -> None:
     megabyte = 1 << 20
     memory = request["memory_mb"] * megabyte
-    for limit, value in (
+    limits = [
         (resource.RLIMIT_DATA, memory),
         (resource.RLIMIT_AS, memory + (1 << 30)),
         (resource.RLIMIT_FSIZE, request["file_mb"] * megabyte),
-        (resource.RLIMIT_NPROC, request["processes"] + 3),
         (resource.RLIMIT_CPU, request["cpu_total_s"]),
-    ):
+    ]
+    if limit_processes:
+        limits.append((resource.RLIMIT_NPROC, request["processes"] + 3))
+    for limit, value in limits:
         resource.setrlimit(limit, (value, value))
 
 
@@ -207,7 +209,7 @@ def driver(seat: Seat, link: int) -> None:
     namespace: dict[str, Any] = {"__name__": "tests"}
     _run_preamble(seat, namespace)
     seat.send("ready")
-    remote = _Remote(link)
+    remote = _Remote(link, seat.limit + 1000)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
         started = time.perf_counter()
@@ -260,8 +262,8 @@ class Foreign:
 class _Remote:
     """The guest's functions as seen from test code."""
 
-    def __init__(self, link: int) -> None:
-        self._link = link
+    def __init__(self, link: int, limit: int) -> None:
+        self._link, self._limit = link, limit
         self.gone = ""
         self.begin()
 
@@ -288,7 +290,7 @@ class _Remote:
         request = codec.encode((name, args, kwargs), 1 << 26)
         try:
             wire.write_block(self._link, request)
-            reply = codec.decode(wire.read_block(self._link, 1 << 26))
+            reply = codec.decode(wire.read_block(self._link, self._limit))
             kind, content = reply
         except (OSError, EOFError):
             self.gone = "ended"

@@ -21,13 +21,20 @@ _NEWEST = 451
 """System calls from this number on are younger than the tables."""
 _NEW_NAMESPACE_OR_PARENT = 0x7E028000
 _CLONE_THREAD = 0x10000
-_PRCTL_ALLOWED = (3, 15, 16, 0x53564D41)
-"""GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA (the allocator names its memory)."""
+_PRCTL_ALLOWED = (3, 15, 16, 22, 0x53564D41)
+"""GET_DUMPABLE, SET_NAME, GET_NAME, SET_SECCOMP (filters only ever add up), SET_VMA (the allocator names its memory)."""
 
 
 def supported() -> bool:
     """True on the two machines whose numbers are known here."""
     return os.uname().machine in _ARCHITECTURES
+
+
+def no_signals() -> bytes:
+    """A filter on top of `program`: this process can signal nobody, whatever else shares its user and process space."""
+    _, column = _ARCHITECTURES[os.uname().machine]
+    code = [_op(_LOAD, 0), *_in_ranges(_numbers(syscalls.SIGNALS, column).values(), _ERRNO | errno.EPERM), _op(_RETURN, _ALLOW)]
+    return b"".join(code)
 
 
 def program(allow_fork: bool = True) -> bytes:

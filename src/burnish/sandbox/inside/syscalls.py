@@ -35,6 +35,10 @@ FORK = """
 fork:57:-1 vfork:58:-1
 """
 
+SIGNALS = """
+kill:62:129 tkill:200:130 tgkill:234:131 rt_sigqueueinfo:129:138 rt_tgsigqueueinfo:297:240 pidfd_send_signal:424:424
+"""
+
 HOSTILE = """
 ptrace:101:117 process_vm_readv:310:270 process_vm_writev:311:271 kcmp:312:272 mount:165:40 umount2:166:39 pivot_root:155:41
 chroot:161:51 unshare:272:97 setns:308:268 bpf:321:280 perf_event_open:298:241 io_uring_setup:425:425 io_uring_enter:426:426

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from tyro.conf import Positional
+
 from burnish.cli._console import print_json, table
 
 
-def list_(family: str = "", /, *, json: bool = False) -> None:
-    """List what can be named: strategies, tasks, verifiers, engines, losses, advantages, curations, recipes.
+def list_plugins(family: Positional[str] = "", *, json: bool = False) -> None:
+    """List what can be named: strategies, task sets, verifiers, engines, losses, advantages, curations, recipes.
 
     Example: burnish list strategies
 
@@ -21,4 +23,4 @@ def list_(family: str = "", /, *, json: bool = False) -> None:
         print_json(listed)
         return
     for name, members in listed.items():
-        table(name, ("name", "what it is"), [(member, text) for member, text in members.items()])
+        table(name, ("name", "what it is"), list(members.items()))

@@ -1,0 +1,81 @@
+"""`burnish train sft` and `burnish train grpo`: learn from verified examples, or by trial against a verifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.extras import SubcommandApp
+
+from burnish.cli._console import err, print_json, progress
+from burnish.training.config import TrainConfig
+
+train = SubcommandApp()
+
+Config = Annotated[TrainConfig, tyro.conf.arg(name="")]
+
+
+@train.command
+def sft(
+    *,
+    examples: Path,
+    out: Path,
+    model: str = "embedded",
+    config: Config = TrainConfig(),
+    resume: bool = False,
+    json: bool = False,
+) -> None:
+    """Fine-tune a model on examples (token NLL on the last assistant turn).
+
+    Example: burnish train sft --examples examples.jsonl --out runs/sft --epochs 2
+
+    Args:
+        examples: JSONL file of examples, as `burnish curate` writes them.
+        out: Folder for checkpoints and metrics.
+        model: `embedded`, a local model folder, or a hub name.
+        resume: Go on from the newest checkpoint in `out`.
+        json: Print one JSON document at the end.
+    """
+    from burnish import api
+
+    with progress("train sft", quiet=json) as update:
+        result = api.train_sft(examples, out, model=model, config=config, resume=resume, on_progress=update)
+    _show(result, json)
+
+
+@train.command
+def grpo(
+    *,
+    out: Path,
+    tasks: str = "first-functions:train",
+    model: str = "embedded",
+    reward: str = "shaped",
+    config: Config = TrainConfig(steps=20, learning_rate=5e-6, schedule="constant"),
+    resume: bool = False,
+    json: bool = False,
+) -> None:
+    """Train a model by trial: groups of completions per task, judged by all tests, rewards relative to the group.
+
+    Example: burnish train grpo --tasks first-functions:train --model runs/sft/step-000020 --out runs/grpo --steps 10
+
+    Args:
+        out: Folder for checkpoints and metrics.
+        tasks: Task set or JSONL file of tasks. Their hidden checks are used: give training tasks.
+        model: `embedded`, a local model folder, or a hub name.
+        reward: `all_passed`, `pass_rate`, `shaped`, or an import path of a function from a verdict to a number or None.
+        resume: Go on from the newest checkpoint in `out`.
+        json: Print one JSON document at the end.
+    """
+    from burnish import api
+
+    with progress("train grpo", quiet=json) as update:
+        result = api.train_grpo(tasks, out, model=model, reward=reward, config=config, resume=resume, on_progress=update)
+    _show(result, json)
+
+
+def _show(result: object, json: bool) -> None:
+    if json:
+        print_json(result)
+        return
+    err.print(f"Checkpoint: {result.checkpoint} (step {result.step}{'' if result.finished else ', not finished: --resume goes on'})")  # type: ignore[attr-defined]
