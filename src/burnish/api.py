@@ -18,6 +18,7 @@ from burnish.core import plugins
 from burnish.core.budget import Budget
 from burnish.core.errors import InputError, UnknownName
 from burnish.core.records import Example, Record, Sampling, Task
+from burnish.signals.prompts import STOP
 
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
@@ -32,6 +33,7 @@ Update = Callable[[int, int, str], None]
 """`(done, total, note)`: called as a long piece of work goes on."""
 
 __all__ = [
+    "STOP",
     "Budget",
     "Sampling",
     "compare_runs",
@@ -85,7 +87,7 @@ def solve(
     model: str = "embedded",
     samples: int = 1,
     limit: int | None = None,
-    sampling: Sampling = Sampling(temperature=0.8),
+    sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
     options: dict[str, Any] | None = None,
     budget: Budget = Budget(),
     seed: int = 0,

@@ -59,7 +59,7 @@ def solve(
             model=model,
             samples=samples,
             limit=limit,
-            sampling=api.Sampling(temperature=temperature, max_tokens=max_tokens),
+            sampling=api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP),
             options=api.parse_options(option),
             budget=api.Budget(calls=max_calls, tokens=token_budget, wall_s=seconds),
             seed=seed,

@@ -11,7 +11,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 
@@ -25,8 +26,11 @@ CLOSED = "The policy was closed. Load it anew to go on."
 class Batcher:
     """Owns the decoding thread. `max_batch` bounds the rows, `cache_tokens` the rows times the longest row's positions."""
 
-    def __init__(self, decoder: Decoder, *, version: Callable[[], str], max_batch: int, cache_tokens: int) -> None:
-        self._decoder, self._version = decoder, version
+    def __init__(
+        self, decoder: Decoder, *, version: Callable[[], str], mode: AbstractContextManager[Any], max_batch: int, cache_tokens: int
+    ) -> None:
+        """`version` names the weights of now; `mode` is entered by the decoding thread."""
+        self._decoder, self._version, self._mode = decoder, version, mode
         self._max_batch, self._cache_tokens = max_batch, cache_tokens
         self._waiting: deque[Row] = deque()
         self._unanswered: list[Row] = []
@@ -73,7 +77,7 @@ class Batcher:
             self._thread.join()
 
     def _run(self) -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), self._mode:
             while self._next():
                 try:
                     self._step()

@@ -47,10 +47,13 @@ class PackedLinear(TorchFunctionMode):
         return known[2]
 
 
-def usable() -> bool:
-    """Whether this build of torch has the packed product."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is slower than fp32, and there is nothing to pack for."""
+    capable = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return capable and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _packable(data: Tensor, weight: Tensor) -> bool:
-    return weight.dtype is torch.bfloat16 and data.dtype is torch.bfloat16 and weight.device.type == "cpu" and weight.ndim == 2
+    """Only lasting weights: packing a tensor made for one call would cost more than it saves."""
+    lasting = isinstance(weight, torch.nn.Parameter) and not weight.is_inference()
+    return lasting and weight.dtype is data.dtype is torch.bfloat16 and weight.device.type == "cpu"

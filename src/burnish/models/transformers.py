@@ -1,6 +1,6 @@
 """Any Hugging Face causal language model, sampled by continuous batching and trainable in place, on CPU or GPU.
 
-`policy.model` is an ordinary module: train it inside `with policy.exclusive():`, then call `bump_version()`. Sampling goes
+`policy.model` is an ordinary module: train it inside `with policy.exclusive():` and call `bump_version()`. Sampling goes
 through the model's own `forward` with a cache of our own, so adapters (PEFT) and every attention-only architecture work.
 Not covered: models with recurrent state (Mamba and hybrids), several devices for one model.
 """
@@ -8,8 +8,8 @@ Not covered: models with recurrent state (Mamba and hybrids), several devices fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from burnish.core.errors import InputError
 from burnish.models._batcher import Batcher
 from burnish.models._cache import MaskBuilder
 from burnish.models._checkpoint import resolve
+from burnish.models._cpu import PackedLinear, multiplies_bfloat16
 from burnish.models._decoder import Decoder
 from burnish.models._renderer import ChatRenderer
 from burnish.models.base import Completion, Request
@@ -39,7 +40,7 @@ class TransformersPolicy:
         *,
         name: str,
         chat_template: str | None = None,
-        max_batch: int = 64,
+        max_batch: int = 128,
         cache_tokens: int = 65_536,
         prefill_tokens: int | None = None,
     ) -> None:
@@ -56,7 +57,14 @@ class TransformersPolicy:
         self._prefill_tokens = prefill_tokens or (512 if model.device.type == "cpu" else 8192)
         self._updates = 0
         self._version = "0"
-        self._batcher = Batcher(self._decoder(), version=lambda: self._version, max_batch=max_batch, cache_tokens=cache_tokens)
+        self._packed = PackedLinear() if multiplies_bfloat16() else None
+        self._batcher = Batcher(
+            self._decoder(),
+            version=lambda: self._version,
+            mode=self._packed or nullcontext(),
+            max_batch=max_batch,
+            cache_tokens=cache_tokens,
+        )
 
     @property
     def version(self) -> str:
@@ -90,9 +98,15 @@ class TransformersPolicy:
         finally:
             self.model.train(training)
 
-    def exclusive(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
         """`with policy.exclusive():` the weights may change: running requests have finished, new ones wait. Nests."""
-        return self._batcher.exclusive()
+        with self._batcher.exclusive():
+            try:
+                yield
+            finally:
+                if self._packed is not None:
+                    self._packed.clear()
 
     async def aclose(self) -> None:
         """Stop the decoding thread; requests that wait or run fail with `PolicyError`."""
@@ -133,7 +147,7 @@ def transformers(
     dtype: str = "auto",
     adapter: str | None = None,
     chat_template: str | None = None,
-    max_batch: int = 64,
+    max_batch: int = 128,
     cache_tokens: int = 65_536,
     prefill_tokens: int | None = None,
 ) -> TransformersPolicy:
@@ -168,16 +182,11 @@ def transformers(
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
-        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and _cpu_bfloat16()
+        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and multiplies_bfloat16()
         return torch.bfloat16 if fast else torch.float32
     if name not in DTYPES:
         raise InputError(f"There is no dtype {name!r}. Known: auto, {', '.join(DTYPES)}.")
     return DTYPES[name]
-
-
-def _cpu_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is slower than fp32."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _generation_ends(model: Any) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from burnish.evaluation import Comparison, Evaluation, compare, evaluate
 from burnish.models import load as load_model
 from burnish.recipes._demo_report import report_page
 from burnish.runs import Progress, SolveConfig, open_run, solve
-from burnish.signals.prompts import ask
+from burnish.signals.prompts import STOP, ask
 from burnish.signals.rewards import shaped
 from burnish.store.files import write_atomic
 from burnish.store.jsonl import write_records
@@ -54,7 +54,7 @@ class DemoConfig(Record):
     test_samples: int = 4
     train_samples: int = 6
     rounds: int = 1
-    sampling: Sampling = Sampling(temperature=0.8, max_tokens=160)
+    sampling: Sampling = Sampling(temperature=0.8, max_tokens=160, stop=STOP)
     per_task: int = 4
     sft: TrainConfig = TrainConfig(learning_rate=3e-5, epochs=2, batch_size=16)
     grpo: TrainConfig = TrainConfig(learning_rate=5e-6, steps=5, tasks_per_step=8, group_size=8, max_tokens=128, schedule="constant")

@@ -89,6 +89,7 @@ class Sandbox:
 
     def _reset(self) -> None:
         self._idle: list[Server] = []
+        self._started: set[Server] = set()
         self._busy = 0
         self._free = threading.Condition()
         self._threads: ThreadPoolExecutor | None = None
@@ -96,21 +97,22 @@ class Sandbox:
     def run(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
         """Run `job`; blocks until a server is free. Raises `SandboxError` after three failed attempts, `Unavailable` without a jail."""
         for attempt in range(ATTEMPTS):
-            server = None
             try:
-                server = self._acquire()
-                run = server.run(job, bounds, stop)
+                return self._run_once(job, bounds, stop)
             except SandboxError:
-                self._release(server, broken=True)
                 if attempt == ATTEMPTS - 1:
                     raise
-            except BaseException:
-                self._release(server, broken=True)
-                raise
-            else:
-                self._release(server, broken=server.runs >= RUNS_PER_SERVER)
-                return run
         raise AssertionError("unreachable")
+
+    def _run_once(self, job: Job, bounds: Bounds, stop: Stop | None) -> Run:
+        server = self._acquire()
+        try:
+            run = server.run(job, bounds, stop)
+        except BaseException:
+            self._release(server, broken=True)
+            raise
+        self._release(server, broken=server.runs >= RUNS_PER_SERVER)
+        return run
 
     async def arun(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
         """As `run`, without blocking the event loop."""
@@ -134,6 +136,7 @@ class Sandbox:
             idle += self._idle
             self._idle = []
         for server in idle:
+            self._started.discard(server)
             server.close()
 
     def _acquire(self) -> Server:
@@ -143,10 +146,17 @@ class Sandbox:
             self._busy += 1
             if self._idle:
                 return self._idle.pop()
-        return Server(self._preload, self._packages, self.level)
+        try:
+            server = Server(self._preload, self._packages, self.level)
+        except BaseException:
+            self._release(None, broken=True)
+            raise
+        self._started.add(server)
+        return server
 
     def _release(self, server: Server | None, broken: bool) -> None:
         if server is not None and broken:
+            self._started.discard(server)
             server.close()
         with self._free:
             self._busy -= 1
@@ -155,7 +165,7 @@ class Sandbox:
             self._free.notify()
 
     def _after_fork(self) -> None:
-        for server in self._idle:
+        for server in self._started:
             server.forget()
         self._reset()
 

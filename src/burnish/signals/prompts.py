@@ -11,6 +11,8 @@ from burnish.signals.feedback import feedback
 from burnish.text.code import fenced
 
 REPLY = "Reply with only the function, in a Python code block."
+STOP = ("\n```\n",)
+"""Where a reply may be cut: its code block is closed. What would follow is never read, and small models are talkative."""
 EXPLAIN = "First explain in one or two sentences why the code is wrong. Then write the corrected function in a Python code block."
 REFINE = "Write the corrected function in a Python code block."
 

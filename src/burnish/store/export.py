@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from burnish.core.records import Attempt, Episode, Record, Task, Verdict
+from burnish.core.records import Attempt, Episode, Record, Task, Verdict, View
 from burnish.store.jsonl import read_records, write_records
-from burnish.store.runs import VIEWS, RunStore, View
+from burnish.store.runs import VIEWS, RunStore
 
 
 class Judgement(Record):

@@ -6,6 +6,7 @@ make a task without checks. NaN and infinities have no place in JSON and are ref
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -83,9 +84,9 @@ def write_records(path: Path | str, records: Iterable[Record]) -> int:
 
     Raises `InputError` for a value that JSON cannot hold and `StoreError` if the file cannot be written.
     """
-    lines = list(map(_line, records))
-    write_atomic(path, lines)
-    return len(lines)
+    written = itertools.count()
+    write_atomic(path, (line for line, _ in zip(map(_line, records), written, strict=False)))
+    return next(written)
 
 
 def _parse(line: bytes, where: str) -> dict[str, Any]:

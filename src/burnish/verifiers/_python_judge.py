@@ -98,7 +98,7 @@ class Judge:
         if run.guest[0] != ("ready",):
             self._forged(plans, "the first frame is not an honest one")
             return True
-        if not run.units_begun and not run.malformed and run.reason != wire.ABORTED:
+        if not run.units_begun and not run.malformed and run.guest[1:] == []:
             self._died_loading(plans, run)
             return True
         return False

@@ -189,7 +189,8 @@ def _run_script(seat: Seat, module: ModuleType) -> None:
 
 
 def _serve(namespace: dict[str, Any], link: int, limit: int) -> None:
-    """Answer the driver's calls until it hangs up."""
+    """Say that the program is loaded, then answer the driver's calls until it hangs up."""
+    wire.write_block(link, b"")
     while True:
         try:
             name, args, kwargs = codec.decode(wire.read_block(link, 1 << 26))
@@ -210,6 +211,8 @@ def driver(seat: Seat, link: int) -> None:
     _run_preamble(seat, namespace)
     seat.send("ready")
     remote = _Remote(link, seat.limit + 1000)
+    if not remote.is_loaded():
+        os._exit(0)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
         started = time.perf_counter()
@@ -271,6 +274,13 @@ class _Remote:
         self.last: tuple[str, str] | None = None
         self.calls = 0
         self.claims = False
+
+    def is_loaded(self) -> bool:
+        """Wait for the guest; False if it ends before it can serve."""
+        try:
+            return not wire.read_block(self._link, self._limit)
+        except (EOFError, OSError, ValueError):
+            return False
 
     def verdict(self) -> tuple[int, str, bool]:
         """Calls made, why the guest is gone (or empty), whether an answer claimed to equal anything."""
