@@ -24,7 +24,9 @@ GOOD = f"def solve(n):\n    return {ANSWERS!r}[n]\n"
 def task() -> Task:
     calls = [CheckSpec(id=f"call{n}", kind="call", data={"args": f"({n},)", "expected": str(ANSWERS[n])}, hidden=n > 1) for n in (1, 2)]
     code = CheckSpec(id="assert", kind="assert", data={"code": f"assert solve(3) == {ANSWERS[3]}"})
-    function = CheckSpec(id="check", kind="check_function", data={"code": f"def check(f):\n    for n, a in {ANSWERS}.items():\n        assert f(n) == a"})
+    function = CheckSpec(
+        id="check", kind="check_function", data={"code": f"def check(f):\n    for n, a in {ANSWERS}.items():\n        assert f(n) == a"}
+    )
     return Task(id="steal", group_id="g", kind="python", prompt="", context={"entry_point": "solve"}, checks=(*calls, code, function))
 
 

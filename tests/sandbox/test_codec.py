@@ -1,3 +1,4 @@
+import contextlib
 import math
 import struct
 
@@ -42,10 +43,8 @@ def test_nan_infinities_surrogates_and_large_integers_survive():
 @given(st.binary(max_size=300))
 @settings(max_examples=500)
 def test_hostile_bytes_raise_codec_error_or_decode(data):
-    try:
+    with contextlib.suppress(codec.CodecError):
         codec.decode(data)
-    except codec.CodecError:
-        pass
 
 
 @given(plain, st.data())
@@ -53,10 +52,8 @@ def test_damaged_bytes_raise_codec_error_or_decode(value, data):
     encoded = bytearray(codec.encode(value))
     position = data.draw(st.integers(0, len(encoded) - 1))
     encoded[position] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(codec.CodecError):
         codec.decode(bytes(encoded))
-    except codec.CodecError:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -48,35 +48,33 @@ class Server:
     """One jail with its warm nursery. Not thread-safe: one job at a time."""
 
     def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full") -> None:
-        control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        near, far = _pipes()
-        self._control, self._near = control, near
+        folders = package_folders(packages)
         self._folder = tempfile.TemporaryDirectory(prefix="burnish-") if level == "weaker" else None
+        self._control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._near, far = _pipes()
         arguments = {
             "control": remote.fileno(),
             "pipes": far,
             "level": level,
             "folder": self._folder.name if self._folder else "",
             "preload": list(preload),
-            "packages": package_folders(packages),
+            "packages": folders,
         }
-        self._process = subprocess.Popen(
-            [sys.executable, "-S", "-s", "-P", "-B", "-X", "utf8", "-c", _BOOT, str(_HERE), json.dumps(arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_ENVIRONMENT,
-            pass_fds=[remote.fileno(), *far],
-            cwd="/",
-        )
-        remote.close()
-        for descriptor in far:
-            os.close(descriptor)
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._process = _start(json.dumps(arguments), [remote.fileno(), *far])
+        except OSError as error:
+            self.close()
+            raise SandboxError(f"the jail's server could not be started: {error}") from error
+        finally:
+            remote.close()
+            for descriptor in far:
+                os.close(descriptor)
         self.runs = 0
         self.layers = self._greeting()
-        self._request, self._driver_request = near[0], near[2]
-        self._guest, self._driver, self._output = near[1], near[3], near[4]
-        for descriptor in near:
+        self._request, self._driver_request = self._near[0], self._near[2]
+        self._guest, self._driver, self._output = self._near[1], self._near[3], self._near[4]
+        for descriptor in self._near:
             os.set_blocking(descriptor, False)
 
     def _greeting(self) -> list[str]:
@@ -112,8 +110,9 @@ class Server:
         for descriptor in self._near:
             os.close(descriptor)
         self._near = []
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -123,9 +122,22 @@ class Server:
         for descriptor in self._near:
             os.close(descriptor)
         self._near = []
-        self._process.returncode = 0
+        if self._process is not None:
+            self._process.returncode = 0
         if self._folder is not None:
             self._folder._finalizer.detach()  # type: ignore[attr-defined]
+
+
+def _start(arguments: str, descriptors: list[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-S", "-s", "-P", "-B", "-X", "utf8", "-c", _BOOT, str(_HERE), arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_ENVIRONMENT,
+        pass_fds=descriptors,
+        cwd="/",
+    )
 
 
 def package_folders(names: Sequence[str]) -> list[str]:

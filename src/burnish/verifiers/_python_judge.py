@@ -250,7 +250,7 @@ class _CallFolder:
             return judge._forged(plans, run.malformed or "an answer out of turn")
         for unit, plan in enumerate(plans):
             mine = [(call, answers[i] if i < len(answers) else None) for i, (owner, call) in enumerate(self._rows) if owner == unit]
-            if self._decide(plan, mine, run):
+            if self._decide(plan, mine, run) or judge._over():
                 return unit + 1
         return len(plans)
 
@@ -315,6 +315,9 @@ def _is_answer(frame: tuple[Any, ...], index: int) -> bool:
     return kind == "value" or (kind == "raised" and report.is_description(content)) or (kind == "unsendable" and type(content) is str)
 
 
+_SWALLOWED = (["builtins.SystemExit"], "", None)
+
+
 class _CodeFolder:
     """Folds the frames of one `Session` run into checks. The driver's frames come from the judge's side of the wall."""
 
@@ -326,15 +329,13 @@ class _CodeFolder:
         if self._run.driver[0][0] == "setup":
             return self._judge._fail_all(self._plans, "error", "python.preamble", f"the task's own code failed: {self._run.driver[0][1:]}")
         frames = self._run.driver[1:]
-        for plan, frame in zip(self._plans, frames, strict=False):
-            if self._decide(plan, frame):
-                break
-        else:
-            if len(frames) < len(self._plans):
-                self._ended(self._plans[len(frames)])
-                return len(frames) + 1
+        for count, (plan, frame) in enumerate(zip(self._plans, frames, strict=False), start=1):
+            if self._decide(plan, frame) or self._judge._over():
+                return count
+        if len(frames) >= len(self._plans):
             return len(self._plans)
-        return self._plans.index(plan) + 1
+        self._ended(self._plans[len(frames)])
+        return len(frames) + 1
 
     def _ended(self, plan: CodeCheck) -> None:
         """The driver ended without an answer. The guest cannot signal it: unless a limit struck, the test code is to blame."""
@@ -355,7 +356,10 @@ class _CodeFolder:
                     plan, "error", report.diagnostic("python.test_error", f"the test code is broken: {message}", hidden), wall_s=seconds
                 )
                 return False
-            case ("passed", (calls, _, claims), _, seconds):
+            case ("passed", (calls, gone, claims), _, seconds):
+                if gone:  # the test swallowed the end of the program
+                    self._failed(plan, _SWALLOWED, None, None, calls, gone, seconds)
+                    return True
                 self._passed(plan, calls, claims, seconds)
                 return False
             case ("failed", description, remote, last, (calls, gone, claims), _, seconds):

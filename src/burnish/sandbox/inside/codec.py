@@ -86,6 +86,9 @@ class _Writer:
             self.block(b"I", value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
 
     def other(self, value: Any, kind: type, depth: int) -> None:
+        if any(owner.__module__ == "numpy" and owner.__name__ == "generic" for owner in kind.__mro__):
+            self.write(value.item(), depth + 1)
+            return
         base = next((base for base in _BASES if issubclass(kind, base)), None)
         if base is not None and _keeps_equality(kind, base):
             self.write(_rebuilt(value, base), depth)

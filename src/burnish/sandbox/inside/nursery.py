@@ -48,6 +48,7 @@ class Nursery:
         try:
             self._prepare()
             report(self._control, {"layers": self._lock()})
+            seats.warm_up()
             gc.collect()
             gc.freeze()
             while True:
@@ -64,7 +65,7 @@ class Nursery:
     def _prepare(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         random.seed(0)
 
     def _lock(self) -> list[str]:

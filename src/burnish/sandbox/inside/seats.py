@@ -49,6 +49,38 @@ class Seat:
         self._progress[0:4] = (unit + 1).to_bytes(4, "little")
 
 
+_SAMPLE = """
+from typing import List
+def sample(values: List[int], power: float = 2.0) -> List[float]:
+    \"\"\"Some of everything that programs do.\"\"\"
+    total = [str(value) for value in sorted(values) if value % 2 == 0]
+    for index, item in enumerate(values):
+        total.append(item ** power if index else {item: len(values)}.get(item, 0))
+    return total
+class Sample:
+    def method(self): return [self]
+"""
+
+
+def warm_up(rounds: int = 20) -> None:
+    """Run the seats' own code on a harmless sample in the nursery.
+
+    The interpreter specialises code while it runs, writing into it; what is written before the fork is shared, not copied.
+    """
+    sink = os.open("/dev/null", os.O_WRONLY)
+    for _ in range(rounds):
+        request = {"source": _SAMPLE, "preamble": "import math", "entry_point": "sample", "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})]}
+        seat = Seat.__new__(Seat)
+        seat.request, seat.limit, seat._pipe, seat._progress = marshal.loads(marshal.dumps(request)), 1 << 20, sink, bytearray(4)
+        module = ModuleType(codec.GUEST_MODULE)
+        _run_preamble(seat, module.__dict__)
+        if _load(seat, module):
+            _run_calls(seat, vars(module)["sample"])
+        for value in ({"a": (1.5, None), 2: {3}}, True, -1, "text"):
+            seat.send("value", value, 0, 0.5)
+    os.close(sink)
+
+
 def _apply_limits(request: dict[str, Any], limit_processes: bool) -> None:
     megabyte = 1 << 20
     memory = request["memory_mb"] * megabyte
@@ -134,7 +166,6 @@ def _run_calls(seat: Seat, function: Callable[..., Any]) -> None:
             seat.send(*frame, index, seconds)
         except BaseException as error:
             seat.send("unsendable", _text(error), index, seconds)
-    os._exit(0)
 
 
 def _outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -253,13 +284,16 @@ class GuestGone(BaseException):
 
 
 class Foreign:
-    """Stands for a value that is not plain data; equal to itself only."""
+    """Stands for a value that is not plain data; equal to itself only, neither true nor false."""
 
     def __init__(self, opaque: codec.Opaque) -> None:
         self._opaque = opaque
 
     def __repr__(self) -> str:
         return self._opaque.text
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"an object of type {self._opaque.type_name} is not plain data and cannot be tested for truth")
 
 
 class _Remote:
@@ -345,7 +379,7 @@ def _revived(description: Any) -> BaseException:
         names, message, _ = description
         for name in names:
             kind = getattr(builtins, name.removeprefix("builtins."), None) if name.startswith("builtins.") else None
-            if isinstance(kind, type) and issubclass(kind, Exception):
+            if isinstance(kind, type) and issubclass(kind, BaseException):
                 error = kind(message)
                 break
     except (ValueError, TypeError, AttributeError):

@@ -1,0 +1,118 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from burnish.sandbox.inside.codec import Opaque
+from burnish.verifiers import _python_tables as tables
+from burnish.verifiers import _python_values as values
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=10,
+)
+
+
+@given(plain)
+def test_everything_is_the_same_as_itself(value):
+    assert values.same(value, value)
+
+
+@given(plain, plain)
+def test_sameness_is_symmetric(left, right):
+    assert values.same(left, right) == values.same(right, left)
+
+
+@given(plain)
+def test_shown_values_are_bounded_and_storable(value):
+    text = values.show(value)
+    assert len(text) <= values.SHOWN * 10
+    text.encode()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        (1, 1.0, True),
+        (True, 1, False),
+        (0, False, False),
+        ([1], (1,), False),
+        ({1, 2}, {2, 1}, True),
+        ({1}, frozenset({1}), False),
+        ({1: "a", 2: "b"}, {2: "b", 1: "a"}, True),
+        ({True: 1}, {1: 1}, False),
+        ({(1, True)}, {(1, 1)}, False),
+        ({math.nan}, {math.nan}, True),
+        (math.nan, math.nan, True),
+        (10**400, math.inf, False),
+        ("1", 1, False),
+        (b"a", "a", False),
+        ([[1.0]], [[1]], True),
+        (Opaque("t", "text", True), ("t", "text", True), False),
+    ],
+)
+def test_sameness(left, right, expected):
+    assert values.same(left, right) is expected
+
+
+def test_tolerance_is_for_numbers_only():
+    assert values.same([0.1 + 0.2], [0.3], 1e-9)
+    assert not values.same([0.1 + 0.2], [0.3])
+    assert not values.same(True, 1.0, 1.0)
+    assert not values.same(10**400, 1.0, 1e-6)
+
+
+@pytest.mark.parametrize("text", ["", "f(1)", "__import__('os')", "1 +", "[" * 1000, "a", "float(x)"])
+def test_what_is_not_a_literal_is_refused(text):
+    with pytest.raises(ValueError, match="literal"):
+        values.parse(text)
+
+
+def test_infinities_are_literals():
+    assert values.parse("(inf, -inf, float('-inf'))") == (math.inf, -math.inf, -math.inf)
+    assert math.isnan(values.parse("nan"))
+
+
+def test_huge_integers_can_be_shown():
+    assert "bits" in values.show([1 << 100_000])
+
+
+CHECK = (
+    "METADATA = {'author': 'x'}\n\ndef check(candidate):\n    'doc'\n    assert True, 'fine'\n"
+    "    assert candidate([1], k=2) == [3], 'message'\n    pass\n"
+)
+
+
+def test_straight_checks_are_tables():
+    assert tables.of_check_function(CHECK) == [(([1],), {"k": 2}, [3])]
+    assert tables.of_asserts("assert f(1) == 2\nassert f(-1) == -2.5", "f") == [((1,), {}, 2), ((-1,), {}, -2.5)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "",
+        "def check(candidate):\n    assert True",
+        "def check(candidate):\n    for x in [1]:\n        assert candidate(x) == 1",
+        "def check(candidate):\n    assert candidate(g(1)) == 1",
+        "def check(candidate):\n    assert candidate(1)",
+        "def check(candidate):\n    assert not candidate(1) == 1",
+        "def check(candidate):\n    assert candidate(1) == 1 == 1",
+        "def check(candidate):\n    assert candidate(1) != 1",
+        "def check(candidate):\n    assert other(1) == 1",
+        "def check(candidate):\n    assert candidate(*[1]) == 1",
+        "def check(candidate):\n    assert candidate(**{'a': 1}) == 1",
+        "def check(candidate):\n    assert candidate(1) == 1, print('side effect')",
+        "@wrap\ndef check(candidate):\n    assert candidate(1) == 1",
+        "def check(candidate, more=1):\n    assert candidate(1) == 1",
+        "def check(candidate):\n    return\n    assert candidate(1) == 1",
+        "import os\ndef check(candidate):\n    assert candidate(1) == 1",
+        "def check(candidate):\n    assert candidate(1) == 1\ndef check(candidate):\n    pass",
+        "def test(candidate):\n    assert candidate(1) == 1",
+        "def check(candidate) syntax error",
+    ],
+)
+def test_anything_more_is_not_a_table(code):
+    assert tables.of_check_function(code) is None
