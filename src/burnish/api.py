@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,23 +95,24 @@ def solve(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Evaluation:
     """Solve tasks with a strategy into the run folder `out` and evaluate the run. See `burnish solve --help`."""
-    from burnish.runs import SolveConfig, open_run
+    from burnish.runs import SolveConfig, check_references, open_run
     from burnish.runs import solve as run_solve
 
     loaded = load_tasks(tasks, limit=limit)
     config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
     config.check()
     verifier = verifier_of(loaded)
+    check_references(loaded, verifier)
     manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config)}
+    policy = load_model(model)
     with open_run(out, manifest, resume=resume) as store:
-        asyncio.run(_with_policy(model, lambda policy: run_solve(loaded, policy, verifier, store, config, on_progress=on_progress)))
+        asyncio.run(_then_close(policy, run_solve(loaded, policy, verifier, store, config, on_progress=on_progress)))
     return evaluate(out)
 
 
-async def _with_policy(model: str, work: Callable[[Policy], Any]) -> None:
-    policy = load_model(model)
+async def _then_close(policy: Policy, work: Coroutine[Any, Any, None]) -> None:
     try:
-        await work(policy)
+        await work
     finally:
         await policy.aclose()
 
@@ -209,6 +210,7 @@ def train_grpo(
     on_progress: Update = lambda *_: None,
 ) -> TrainResult:
     """Train a model against the verifier of `tasks`; checkpoints and metrics go to `out`. See `burnish train grpo --help`."""
+    from burnish.runs import check_references
     from burnish.signals import rewards
     from burnish.signals.prompts import ask
     from burnish.text.code import program_in
@@ -218,7 +220,9 @@ def train_grpo(
     value = plugins.find("reward", reward) if ":" in reward else getattr(rewards, reward, None)
     if value is None:
         raise UnknownName("reward", reward, rewards.__all__)
-    source = RolloutSource(verifier=verifier_of(loaded), tasks=loaded, messages=ask, extract=program_in, reward=value)
+    verifier = verifier_of(loaded)
+    check_references(loaded, verifier)
+    source = RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value)
     manifest = {"kind": "train grpo", "tasks": tasks, "model": model, "reward": reward}
     return _train(out, model, config, manifest, resume, on_progress, rollouts=source)
 
@@ -231,14 +235,14 @@ def _train(
     from burnish.training.stats import StepStats, numbers
     from burnish.training.trainer import train
 
-    settings = config or TrainConfig()
+    settings, policy = config or TrainConfig(), load_model(model)
     with open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) as log:
 
         def note(stats: StepStats) -> None:
             log.add_metrics("train", stats.step, numbers(stats))
             on_progress(stats.step, stats.steps, f"loss {stats.loss:.4f}")
 
-        return train(load_model(model), out, settings, resume=resume, on_step=note, **data)  # type: ignore[arg-type]
+        return train(policy, out, settings, resume=resume, on_step=note, **data)  # type: ignore[arg-type]
 
 
 def demo(*, out: Path, stage: Stage, quick: bool = False, seed: int = 0, resume: bool = False) -> DemoResult:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burnish.core.records import PRECEDENCE, UNSCORED, Check, CheckSpec, Diagnostic, Task, TamperFlag, TokenRecord, Verdict
+from burnish.core.records import PRECEDENCE, UNSCORED, Check, CheckSpec, Diagnostic, TamperFlag, Task, TokenRecord, Verdict
 
 OUTCOMES = ["pass", "fail", "timeout", "crash", "skip", "unknown", "error"]
 

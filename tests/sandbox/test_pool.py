@@ -110,6 +110,7 @@ def test_several_event_loops(sandbox):
     assert [[answers(run) for run in runs] for runs in results] == [[[2 * n] for n in range(10)]] * 3
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_of_the_parent_gets_jails_of_its_own(sandbox):
     sandbox.run(calls(1), BOUNDS)
     before = children(os.getpid())

@@ -16,9 +16,7 @@ from burnish.models.transformers import TransformersPolicy
 from burnish.training.rollouts import RolloutSource
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz ?"
-TEMPLATE = (
-    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<end>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
-)
+TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<end>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
@@ -69,7 +67,12 @@ def examples() -> list[Example]:
     """Six questions of several lengths, each with its answer."""
     pairs = {"say a": "aaa", "say bb": "bbbbbb", "say c please": "c", "say d": "dddd", "say e now": "eeeeeeee", "f": "ff"}
     return [
-        Example(id=f"e{number}", kind="sft", task_id=f"t{number}", messages=(Message(role="user", content=q), Message(role="assistant", content=a)))
+        Example(
+            id=f"e{number}",
+            kind="sft",
+            task_id=f"t{number}",
+            messages=(Message(role="user", content=q), Message(role="assistant", content=a)),
+        )
         for number, (q, a) in enumerate(pairs.items())
     ]
 

@@ -18,7 +18,9 @@ def parameters(dtype=torch.float32):
 def test_float32_is_plain_adamw_with_decay_on_matrices_only() -> None:
     ours, theirs = parameters(), parameters()
     optimizer = MasterAdamW(ours, weight_decay=0.1)
-    plain = torch.optim.AdamW([{"params": [theirs["matrix"]], "weight_decay": 0.1}, {"params": [theirs["vector"]], "weight_decay": 0.0}], lr=0.01)
+    plain = torch.optim.AdamW(
+        [{"params": [theirs["matrix"]], "weight_decay": 0.1}, {"params": [theirs["vector"]], "weight_decay": 0.0}], lr=0.01
+    )
     for _ in range(3):
         for group in (ours, theirs):
             sum((parameter**3).sum() for parameter in group.values()).backward()

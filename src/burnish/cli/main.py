@@ -43,4 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:  # a file or folder that the user named: missing, not permitted, disk full
+        err.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}")
+        code = 1
     sys.exit(code)

@@ -94,8 +94,8 @@ def demo(folder: Path, config: DemoConfig = DemoConfig(), *, resume: bool = Fals
 
     Raises `InputError` if the folder holds a demo and `resume` is not set, or one with another config.
     """
-    test = load_tasks(f"{config.tasks}:test")[: config.test_tasks]
-    train = load_tasks(f"{config.tasks}:train")[: config.train_tasks]
+    test = _spread(load_tasks(f"{config.tasks}:test"), config.test_tasks)
+    train = _spread(load_tasks(f"{config.tasks}:train"), config.train_tasks)
     manifest = {"kind": "demo", "config": msgspec.to_builtins(config)}
     with open_run(folder / "train", manifest, resume=resume) as log:
         with stage("load the model"):
@@ -122,6 +122,13 @@ def demo(folder: Path, config: DemoConfig = DemoConfig(), *, resume: bool = Fals
         write_html(folder / "report.html", report_page(result, log, folder / "collect", examples))
         write_atomic(folder / "result.json", [msgspec.json.format(msgspec.json.encode(result))])
     return result
+
+
+def _spread(tasks: list[Task], count: int | None) -> list[Task]:
+    """`count` tasks at even distances, so that every family stays in; all of them for None."""
+    if count is None or count >= len(tasks):
+        return tasks
+    return [tasks[index * len(tasks) // count] for index in range(count)]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Floor 5: drive a strategy over many tasks into a run store; judge files of samples."""
 
 from burnish.runs.folders import open_run
+from burnish.runs.references import check_references
 from burnish.runs.solve import Progress, SolveConfig, solve
 
-__all__ = ["Progress", "SolveConfig", "open_run", "solve"]
+__all__ = ["Progress", "SolveConfig", "check_references", "open_run", "solve"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from burnish.core.errors import InputError
 from burnish.store.runs import FILE_NAME, RunStore
 
@@ -14,6 +16,7 @@ def open_run(folder: Path, manifest: dict[str, Any], *, resume: bool) -> RunStor
 
     Raises `InputError` if there is a run and `resume` is not given, or if it was started with another manifest.
     """
+    manifest = msgspec.json.decode(msgspec.json.encode(manifest))  # as it will be read back: lists for tuples
     if not (folder / FILE_NAME).exists():
         return RunStore.create(folder, manifest)
     if not resume:

@@ -69,7 +69,12 @@ def warm_up(rounds: int = 20) -> None:
     """
     sink = os.open("/dev/null", os.O_WRONLY)
     for _ in range(rounds):
-        request = {"source": _SAMPLE, "preamble": "import math", "entry_point": "sample", "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})]}
+        request = {
+            "source": _SAMPLE,
+            "preamble": "import math",
+            "entry_point": "sample",
+            "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})],
+        }
         seat = Seat.__new__(Seat)
         seat.request, seat.limit, seat._pipe, seat._progress = marshal.loads(marshal.dumps(request)), 1 << 20, sink, bytearray(4)
         module = ModuleType(codec.GUEST_MODULE)
