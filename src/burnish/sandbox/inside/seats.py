@@ -69,7 +69,7 @@ def warm_up(rounds: int = 20) -> None:
     """
     sink = os.open("/dev/null", os.O_WRONLY)
     for _ in range(rounds):
-        request = {
+        request: dict[str, Any] = {
             "source": _SAMPLE,
             "preamble": "import math",
             "entry_point": "sample",
