@@ -33,9 +33,19 @@ def tiny_model(dtype: torch.dtype = torch.float32, vocabulary: int = 33) -> Llam
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         config = LlamaConfig(
-            vocab_size=vocabulary, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, tie_word_embeddings=True, max_position_embeddings=256, initializer_range=0.1, eos_token_id=1, bos_token_id=None, pad_token_id=0,
-        )  # fmt: skip
+            vocab_size=vocabulary,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+            max_position_embeddings=256,
+            initializer_range=0.1,
+            eos_token_id=1,
+            bos_token_id=None,
+            pad_token_id=0,
+        )
         return LlamaForCausalLM(config).to(dtype).eval()
 
 

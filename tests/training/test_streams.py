@@ -64,6 +64,13 @@ def test_unknown_loss_lists_those_that_exist() -> None:
         SupervisedStream([example()], ByteRenderer(), TrainConfig(sft_loss="nnl"))
 
 
+def test_a_loss_that_needs_more_than_the_stream_has() -> None:
+    with pytest.raises(InputError, match="'ppo_clip' needs advantage, old, which the stream 'sft' does not have"):
+        SupervisedStream([example()], ByteRenderer(), TrainConfig(sft_loss="ppo_clip"))
+    with pytest.raises(InputError, match="is a function, not a burnish"):
+        SupervisedStream([example()], ByteRenderer(), TrainConfig(sft_loss="burnish.objectives.base:aggregate"))
+
+
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 3))
 def test_every_pass_sees_every_item_once(count, batch, seed) -> None:
     per_pass = -(-count // batch)

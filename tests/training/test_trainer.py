@@ -146,6 +146,7 @@ class TestReports:
             assert rl.clip_share == 0.0
             assert 1.0 < rl.entropy < 5.0
             assert rl.response_tokens <= 6
+            assert rl.rollout_s > 0
         assert stats[0].streams["rl"].reference_kl == pytest.approx(0, abs=1e-7)
         assert stats[-1].streams["rl"].reference_kl > 1e-6
         assert [step.step for step in stats] == [1, 2, 3]
@@ -190,6 +191,33 @@ class TestResume:
 
     def test_both(self, make_policy, examples, source, tmp_path, dtype) -> None:
         self.halves_equal_whole(make_policy, tmp_path, dtype, changed(RL, batch_size=4), examples=examples, rollouts=source)
+
+
+def test_a_run_cancelled_while_it_samples_goes_on_from_its_last_step(make_policy, source, tmp_path) -> None:
+    """What Ctrl-C does to asyncio.run: the task is cancelled wherever it waits."""
+
+    class Stuck(type(source.verifier)):
+        async def averify(self, task, artefact, *, limits=None, first_fail=False):
+            if len(steps) == 2:
+                waiting.set()
+                await asyncio.Event().wait()
+            return await super().averify(task, artefact)
+
+    async def run_and_cancel() -> None:
+        stuck = dataclasses.replace(source, verifier=Stuck())
+        task = asyncio.create_task(Trainer(make_policy(), tmp_path / "half", RL, rollouts=stuck, on_step=steps.append).run())
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    steps, waiting = [], asyncio.Event()
+    asyncio.run(run_and_cancel())
+    whole, resumed = make_policy(), make_policy()
+    train(whole, tmp_path / "whole", RL, rollouts=source)
+    train(resumed, tmp_path / "half", RL, rollouts=source, resume=True, on_step=steps.append)
+    assert [stats.step for stats in steps] == [1, 2, 3, 4]
+    assert_same(weights(whole), weights(resumed))
 
 
 class TestResumeChecks:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from burnish.core.errors import InputError
 from burnish.core.plugins import find
 from burnish.objectives.base import Aggregation, Denominators, Loss, TokenBatch, aggregate
 from burnish.training._rows import Row
@@ -48,10 +49,25 @@ class Objective:
 
 
 def objective(
-    name: str, options: Mapping[str, float], *, aggregation: Aggregation | None, temperature: float = 1.0, kl: float = 0.0
+    name: str,
+    options: Mapping[str, float],
+    *,
+    stream: str,
+    provides: frozenset[str],
+    aggregation: Aggregation | None,
+    temperature: float = 1.0,
+    kl: float = 0.0,
 ) -> Objective:
-    """The objective of the loss plug-in `name`, with a k3 KL term if `kl` > 0. Raises `UnknownName` or `InputError`."""
+    """The objective of the loss plug-in `name`, with a k3 KL term if `kl` > 0.
+
+    Raises `UnknownName` for a loss that does not exist, `InputError` for one that needs what the stream does not provide.
+    """
     main: Loss = find("loss", name)
+    if not isinstance(main, Loss):
+        raise InputError(f"{name!r} is a {type(main).__name__}, not a burnish.objectives.base.Loss.")
+    missing = sorted(main.needs - provides)
+    if missing:
+        raise InputError(f"The loss {name!r} needs {', '.join(missing)}, which the stream {stream!r} does not have. Choose another loss.")
     terms = [Term(main, main.options(options))]
     if kl > 0:
         terms.append(Term(find("loss", "kl_k3"), {}, kl))

@@ -107,7 +107,7 @@ class MasterAdamW:
             if field == "master":
                 master.copy_(value)
             else:
-                self._adamw.state[master][field] = value.clone() if field == "step" else value.to(master.device, copy=True)
+                self._adamw.state[master][field] = value.to(master.device, copy=True)
         self._round_back()
 
     def _round_back(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -55,7 +56,8 @@ class SupervisedStream:
         """Raises `InputError` if there is no example, or one without a token to learn."""
         if not examples:
             raise InputError("There are no examples to learn from. Check the query or the file that they come from.")
-        self.objective = objective(config.sft_loss, {}, aggregation=config.aggregation)
+        provides = frozenset({"reference", "entropy"})
+        self.objective = objective(config.sft_loss, {}, stream=self.name, provides=provides, aggregation=config.aggregation)
         self.steps_per_pass = math.ceil(len(examples) / config.batch_size)
         self.fingerprint = content_hash(*(msgspec.json.encode(example) for example in examples))
         self._rows = [supervised_row(example, renderer) for example in examples]
@@ -83,7 +85,13 @@ class RolloutStream:
         if not source.tasks:
             raise InputError("There are no tasks to practise on.")
         self.objective = objective(
-            config.rl_loss, config.rl_options, aggregation=config.aggregation, temperature=config.temperature, kl=config.kl
+            config.rl_loss,
+            config.rl_options,
+            stream=self.name,
+            provides=frozenset({"advantage", "old", "rollout", "reference", "entropy", "group", "reward"}),
+            aggregation=config.aggregation,
+            temperature=config.temperature,
+            kl=config.kl,
         )
         self.steps_per_pass = math.ceil(len(source.tasks) / config.tasks_per_step)
         self.fingerprint = content_hash(*(msgspec.json.encode(task) for task in source.tasks))
@@ -97,14 +105,17 @@ class RolloutStream:
         tasks = [self._source.tasks[index] for index in chosen]
         sampling = Sampling(temperature=config.temperature, max_tokens=config.max_tokens)
         seed = derive_seed(config.seed, "rollouts", step)
+        started = time.perf_counter()
         rollouts = await collect(self._policy, self._source, tasks, group_size=config.group_size, sampling=sampling, seed=seed)
+        seconds = time.perf_counter() - started
         if self._on_rollouts is not None:
             self._on_rollouts(step, rollouts)
         group = [number // config.group_size for number in range(len(rollouts))]
         rewards = torch.tensor([torch.nan if rollout.reward is None else rollout.reward for rollout in rollouts])
         advantages = self._advantage(rewards, torch.tensor(group)).tolist()
         rows = [_row(number, config.group_size, rollout, advantages[number]) for number, rollout in enumerate(rollouts)]
-        return Delivery([row for row in rows if row is not None], _report(rollouts, group, advantages))
+        report = _report(rollouts, group, advantages) | {"rollout_s": seconds}
+        return Delivery([row for row in rows if row is not None], report)
 
 
 def _row(number: int, group_size: int, rollout: Rollout, advantage: float) -> Row | None:

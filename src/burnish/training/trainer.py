@@ -166,7 +166,7 @@ class Trainer:
                     self._save()
             return TrainResult(self._save(), self._done, self._done >= self.steps)
         except (KeyboardInterrupt, asyncio.CancelledError):
-            if not self._updating:
+            if not self._updating and self._done:
                 self._save()
             raise
         finally:
