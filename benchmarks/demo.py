@@ -37,7 +37,6 @@ class Options:
 
     seeds: tuple[int, ...] = (0, 1, 2)
     out: Path = Path("runs/benchmark-demo")
-    test_samples: int = 4
     humaneval: bool = True
 
 
@@ -64,8 +63,7 @@ def main(options: Options) -> None:
 
 
 def _demo(options: Options, seed: int) -> DemoResult:
-    config = DemoConfig(seed=seed, test_samples=options.test_samples)
-    return demo(options.out / f"seed-{seed}", config, resume=True, stage=lambda title: progress(f"seed {seed}: {title}"))
+    return demo(options.out / f"seed-{seed}", DemoConfig(seed=seed), resume=True, stage=lambda title: progress(f"seed {seed}: {title}"))
 
 
 def _gain(results: dict[int, DemoResult], passed: str, scored: str) -> tuple[Interval, Interval, Interval]:

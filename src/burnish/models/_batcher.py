@@ -7,6 +7,7 @@ A failure of the model reaches every awaiting request as `PolicyError`, and the 
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -51,6 +52,7 @@ class Batcher:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="burnish-decoder", daemon=True)
                 self._thread.start()
+                atexit.register(self.close)  # a thread inside torch must not outlive the interpreter
             self._condition.notify_all()
         return row.future
 
@@ -75,6 +77,7 @@ class Batcher:
             self._condition.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+            atexit.unregister(self.close)
 
     def _run(self) -> None:
         with torch.inference_mode(), self._mode:

@@ -65,7 +65,7 @@ class Renderer(Protocol):
 
 @runtime_checkable
 class Policy(Protocol):
-    """A model that writes. Used as an async context manager by drivers; `name` and `version` are stamped on attempts."""
+    """A model that writes; close it with `aclose`. `name` and `version` are stamped on attempts."""
 
     name: str
     renderer: Renderer

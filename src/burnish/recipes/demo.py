@@ -51,13 +51,15 @@ class DemoConfig(Record):
     seed: int = 0
     train_tasks: int | None = None
     test_tasks: int | None = None
-    test_samples: int = 4
-    train_samples: int = 6
+    test_samples: int = 2
+    train_samples: int = 3
     rounds: int = 1
-    sampling: Sampling = Sampling(temperature=0.8, max_tokens=160, stop=STOP)
-    per_task: int = 4
-    sft: TrainConfig = TrainConfig(learning_rate=3e-5, epochs=2, batch_size=16)
-    grpo: TrainConfig = TrainConfig(learning_rate=5e-6, steps=5, tasks_per_step=8, group_size=8, max_tokens=128, schedule="constant")
+    sampling: Sampling = Sampling(temperature=0.8, max_tokens=128, stop=STOP)
+    per_task: int = 3
+    sft: TrainConfig = TrainConfig(learning_rate=5e-5, epochs=2, batch_size=8, micro_tokens=1024, save_every=1000)
+    grpo: TrainConfig = TrainConfig(
+        learning_rate=1e-5, warmup=1, steps=4, tasks_per_step=6, group_size=8, micro_tokens=1024, max_tokens=128, schedule="constant"
+    )
     is_thin: bool = False
 
     @classmethod
@@ -65,12 +67,12 @@ class DemoConfig(Record):
         """A thinner demo: fewer tasks and samples, one epoch, two GRPO steps. Its intervals are wide."""
         return cls(
             seed=seed,
-            train_tasks=60,
+            train_tasks=50,
             test_tasks=30,
-            test_samples=2,
-            train_samples=3,
-            sft=TrainConfig(learning_rate=3e-5, epochs=2, batch_size=8),
-            grpo=TrainConfig(learning_rate=5e-6, steps=2, tasks_per_step=6, group_size=6, max_tokens=96, schedule="constant"),
+            test_samples=1,
+            train_samples=2,
+            sft=TrainConfig(learning_rate=5e-5, epochs=1, batch_size=8, save_every=1000),
+            grpo=TrainConfig(learning_rate=1e-5, warmup=1, steps=1, tasks_per_step=8, group_size=6, max_tokens=96, schedule="constant"),
             is_thin=True,
         )
 

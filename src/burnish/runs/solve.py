@@ -31,7 +31,7 @@ class SolveConfig(Record):
     budget: Budget = Budget()
     limits: Limits = Limits()
     seed: int = 0
-    concurrency: int = 64
+    concurrency: int = 256
 
     def check(self) -> None:
         """Raise `UnknownName` or `InputError` for a strategy or an option that does not exist, before any work is done."""
