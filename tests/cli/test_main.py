@@ -133,6 +133,17 @@ def test_the_whole_circle_on_a_tiny_model(burnish, tmp_path, tiny_model):
     assert burnish(*grpo, "--tasks-per-step", 2)[0] == 0
 
 
+def test_a_prompt_longer_than_the_context_ends_its_episode_and_not_the_run(burnish, tmp_path, tiny_model):
+    tasks = write_tasks(tmp_path / "t.jsonl", 1, prompt="Write `add(a, b)`. " * 200)
+    code, out, _ = burnish("solve", "--tasks", tasks, "--model", tiny_model, "--out", tmp_path / "run", "--json")
+    assert code == 0
+    assert json.loads(out)["answers"]["passed"] == 0
+    with RunStore.open(tmp_path / "run") as store:
+        (episode,) = store.episodes()
+    assert episode.status == "budget"
+    assert "2048 tokens" in episode.detail
+
+
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(tmp_path, tiny_model):
     tasks, run = write_tasks(tmp_path / "t.jsonl", 30), tmp_path / "run"
     command = [sys.executable, "-m", "burnish", "solve", "self_debug", "--tasks", tasks, "--model", tiny_model, "--samples", "200"]

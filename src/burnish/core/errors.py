@@ -7,7 +7,8 @@ BurnishError
 ├── SandboxError        the jail itself failed: an infrastructure fault, never a verdict about the artefact
 ├── PolicyError         a model or an endpoint failed
 ├── StoreError          a run store is unreadable, newer than this version, or in use
-└── BudgetExceeded      a limit set by the user was reached; carries what was spent
+└── BudgetExceeded      a limit was reached
+    └── ContextExceeded the model cannot read that much (also an InputError)
 """
 
 from __future__ import annotations
@@ -49,3 +50,7 @@ class StoreError(BurnishError):
 
 class BudgetExceeded(BurnishError):
     """A budget is spent."""
+
+
+class ContextExceeded(BudgetExceeded, InputError):
+    """Prompt and completion together are longer than the model can read: a mistake of the caller, or the end of an episode."""

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from burnish.core.errors import InputError
+from burnish.core.errors import ContextExceeded, InputError
 from burnish.models._batcher import Batcher
 from burnish.models._cache import MaskBuilder
 from burnish.models._checkpoint import resolve
@@ -128,7 +128,7 @@ class TransformersPolicy:
         if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
             raise InputError(f"Unusable sampling: {sampling}. Needed: max_tokens ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1.")
         if len(request.prompt_ids) + sampling.max_tokens > self.context:
-            raise InputError(
+            raise ContextExceeded(
                 f"A prompt of {len(request.prompt_ids)} tokens and max_tokens={sampling.max_tokens} exceed the {self.context} tokens "
                 f"that {self.name} can read. Shorten the conversation or lower max_tokens."
             )

@@ -10,22 +10,22 @@ from burnish.core.records import Attempt, Message, Task, Verdict
 from burnish.signals.feedback import feedback
 from burnish.text.code import fenced
 
-REPLY = "Reply with only the function, in a Python code block."
+REPLY = "Reply with only the {}, in a Python code block."
 STOP = ("\n```\n",)
 """Where a reply may be cut: its code block is closed. What would follow is never read, and small models are talkative."""
-EXPLAIN = "First explain in one or two sentences why the code is wrong. Then write the corrected function in a Python code block."
-REFINE = "Write the corrected function in a Python code block."
+EXPLAIN = "First explain in one or two sentences why the code is wrong. Then write the corrected {} in a Python code block."
+REFINE = "Write the corrected {} in a Python code block."
 
 
 def ask(task: Task) -> tuple[Message, ...]:
     """The first turn: the task's statement with its visible examples."""
-    parts = (statement(task), _examples(task), REPLY)
+    parts = (task.prompt.strip(), _examples(task), REPLY.format(_wanted(task)))
     return (Message(role="user", content="\n\n".join(part for part in parts if part)),)
 
 
 def ask_refinement(task: Task, code: str, verdict: Verdict, *, explain: bool) -> tuple[Message, ...]:
     """Problem, wrong code, feedback and the request to repair it: LeDex's format (c) with `explain`, (b) without."""
-    request = EXPLAIN if explain else REFINE
+    request = (EXPLAIN if explain else REFINE).format(_wanted(task))
     return (
         *ask(task),
         Message(role="assistant", content=fenced(code)),
@@ -38,16 +38,15 @@ def wrong_code(attempt: Attempt) -> str:
     return attempt.artefacts.get("code", attempt.text)
 
 
-def statement(task: Task) -> str:
-    """The task's own words."""
-    return task.prompt.strip()
+def _wanted(task: Task) -> str:
+    return "function" if "entry_point" in task.context else "program"
 
 
 def _examples(task: Task) -> str:
     calls = [check for check in task.visible() if check.kind == "call" and "expected" in check.data]
     name = task.context.get("entry_point", "f")
     lines = [f"{call_text(name, check.data)} == {check.data['expected']}" for check in calls]
-    return "\n".join(["Examples:", *lines]) if lines and task.context.get("show_examples", True) else ""
+    return "\n".join(["Examples:", *lines]) if lines else ""
 
 
 def call_text(name: str, data: dict[str, str]) -> str:

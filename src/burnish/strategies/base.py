@@ -63,7 +63,6 @@ class Writer:
         op: str = "sample",
         parent: Attempt | None = None,
         round: int = 0,
-        temperature: float | None = None,
     ) -> Attempt:
         """Ask the policy to answer `messages`. Raises `BudgetExceeded` or `PolicyError`."""
         attempt_id = f"{self._episode_id}/{self._count}"
@@ -78,8 +77,6 @@ class Writer:
         cost = Cost()
         try:
             sampling = msgspec.structs.replace(self._sampling, max_tokens=allowed, seed=derive_seed(self._seed, attempt_id))
-            if temperature is not None:
-                sampling = msgspec.structs.replace(sampling, temperature=temperature)
             request = Request(prompt_ids=self._policy.renderer.render(messages), sampling=sampling, messages=messages)
             completion = await self._policy.generate(request)
             cost = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
