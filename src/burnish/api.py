@@ -7,6 +7,7 @@ leaves its result on disk, and returns a record. Errors are `BurnishError`s whos
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tomllib
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ __all__ = [
     "demo",
     "doctor",
     "evaluate",
+    "export_run",
+    "import_run",
     "list_plugins",
     "load_model",
     "load_tasks",
@@ -261,6 +264,34 @@ def view(run: Path) -> Path:
 
     with RunStore.open(run) as store:
         return write_html(run / "report.html", run_page(store))
+
+
+def export_run(run: Path, out: Path) -> dict[str, int]:
+    """Write a run's records as JSONL files into `out`; how many of each."""
+    from burnish.store.export import export_run as export
+    from burnish.store.runs import RunStore
+
+    with RunStore.open(run) as store:
+        return export(store, out)
+
+
+def import_run(folder: Path, out: Path) -> dict[str, int]:
+    """Make the run folder `out` from JSONL files; how many records of each kind. Made whole, or not at all."""
+    from burnish.store.export import import_run as read
+    from burnish.store.runs import RunStore
+
+    if out.exists():
+        raise InputError(f"{out} exists already. Choose another --out.")
+    aside = out.with_name(f".{out.name}.importing")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        with RunStore.create(aside, {"kind": "import", "from": str(folder)}) as store:
+            read(folder, store)
+            counts = {"tasks": len(store.tasks()), "attempts": sum(1 for _ in store.attempts()), "episodes": len(store.episodes())}
+        aside.rename(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return counts
 
 
 def doctor() -> list[ToolReport]:

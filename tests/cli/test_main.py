@@ -43,7 +43,7 @@ def burnish(capsys):
     return run
 
 
-COMMANDS = ["doctor", "demo", "verify", "solve", "curate", "train", "eval", "view", "list"]
+COMMANDS = ["doctor", "demo", "verify", "solve", "curate", "train", "eval", "view", "export", "import", "list"]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "train sft", "train grpo"])
@@ -116,6 +116,9 @@ def test_the_whole_circle_on_a_tiny_model(burnish, tmp_path, tiny_model):
     assert figures["tasks"] == 2
     assert [entry["k"] for entry in figures["answers"]["pass_at_k"]] == [1, 2]
     assert "gain" in burnish("eval", run, "--against", run)[1]
+    assert burnish("export", run, "--out", tmp_path / "files")[0] == 0
+    assert burnish("import", tmp_path / "files", "--out", tmp_path / "copy")[0] == 0
+    assert json.loads(burnish("eval", tmp_path / "copy", "--k", 1, 2, "--json")[1]) == figures
     assert burnish("view", run, "--no-open")[0] == 0
     assert "add0" in (run / "report.html").read_text()
     code, _, err = burnish("curate", "ledex", run, "--out", tmp_path / "e.jsonl")
@@ -181,6 +184,7 @@ BAD = {
     "missing examples": (["train", "sft", "--examples", "{tmp}/no.jsonl", "--out", "{tmp}/run"], "no.jsonl"),
     "empty examples": (["train", "sft", "--examples", "{empty}", "--out", "{tmp}/run"], "burnish curate"),
     "unknown reward": (["train", "grpo", "--tasks", "{tasks}", "--reward", "nice", "--out", "{tmp}/run"], "pass_rate"),
+    "import of nothing": (["import", "{tmp}/no-files", "--out", "{tmp}/run"], "no-files"),
     "unknown family": (["list", "strategems"], "strategies"),
 }
 

@@ -241,6 +241,18 @@ class TestResumeChecks:
     def test_more_steps(self, make_policy, examples, begun) -> None:
         assert train(make_policy(), begun, changed(SFT, steps=5), examples=examples, resume=True).step == 5
 
+    def test_a_run_that_is_not_extendable_ends_small_and_whole(self, make_policy, examples, tmp_path) -> None:
+        config = changed(SFT, extendable=False)
+        first, second = make_policy(torch.bfloat16), make_policy(torch.bfloat16)
+        checkpoint = train(first, tmp_path / "a", config, examples=examples).checkpoint
+        large = train(make_policy(torch.bfloat16), tmp_path / "b", SFT, examples=examples).checkpoint
+        size, full = ((folder / "trainer" / "state.safetensors").stat().st_size for folder in (checkpoint, large))
+        assert size < full / 3
+        assert train(second, tmp_path / "a", config, examples=examples, resume=True).finished
+        assert_same(weights(first), weights(second))
+        with pytest.raises(InputError, match="extendable"):
+            train(make_policy(torch.bfloat16), tmp_path / "a", changed(config, steps=5), examples=examples, resume=True)
+
     def test_finished_already(self, make_policy, examples, begun) -> None:
         first = make_policy()
         train(first, begun, SFT, examples=examples, resume=True)

@@ -14,6 +14,7 @@ from burnish.cli.curate import curate
 from burnish.cli.demo import demo
 from burnish.cli.doctor import doctor
 from burnish.cli.evaluate import evaluate
+from burnish.cli.export import export, import_run
 from burnish.cli.list_plugins import list_plugins
 from burnish.cli.solve import solve
 from burnish.cli.train import train
@@ -27,6 +28,8 @@ for command in (doctor, demo, verify, solve, curate):
 app.command(train, name="train")
 app.command(name="eval")(evaluate)
 app.command(view)
+app.command(export)
+app.command(name="import")(import_run)
 app.command(name="list")(list_plugins)
 
 

@@ -52,7 +52,7 @@ class DemoConfig(Record):
     train_tasks: int | None = None
     test_tasks: int | None = None
     test_samples: int = 2
-    train_samples: int = 3
+    train_samples: int = 2
     rounds: int = 1
     sampling: Sampling = Sampling(temperature=0.8, max_tokens=128, stop=STOP)
     per_task: int = 3
@@ -167,7 +167,7 @@ class _Work:
     def train(self, title: str, name: str, config: TrainConfig, **data: Any) -> Path:
         from burnish.training.trainer import train  # torch is imported only when a demo really runs
 
-        seeded = msgspec.structs.replace(config, seed=self.config.seed, temperature=self.config.sampling.temperature)
+        seeded = msgspec.structs.replace(config, seed=self.config.seed, temperature=self.config.sampling.temperature, extendable=False)
         with self._timed(title, name) as update:
 
             def note(stats: StepStats) -> None:

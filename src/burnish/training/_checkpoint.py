@@ -22,7 +22,7 @@ from burnish.core.errors import InputError, StoreError
 from burnish.core.records import Record
 from burnish.training.config import TrainConfig
 
-MAY_CHANGE = frozenset({"steps", "epochs", "save_every", "micro_tokens"})
+MAY_CHANGE = frozenset({"steps", "epochs", "save_every", "micro_tokens", "extendable"})
 """Settings that may differ when a run is resumed: none of them changes what the finished steps have learned."""
 
 

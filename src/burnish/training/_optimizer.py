@@ -98,13 +98,17 @@ class MasterAdamW:
             tensors.update({f"{name}|{field}": value for field, value in self._adamw.state.get(master, {}).items()})
         return tensors
 
+    def weights(self) -> dict[str, Tensor]:
+        """The part of a `state` that a finished run needs: the weights as they are used."""
+        return {f"{name}|weight": parameter.detach() for name, parameter in self._parameters.items()}
+
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over a `state`. The parameters become their rounded masters."""
         for key, value in tensors.items():
             name, _, field = key.rpartition("|")
             master = self._masters[name]
-            if field == "master":
+            if field in ("master", "weight"):
                 master.copy_(value)
             else:
                 self._adamw.state[master][field] = value.to(master.device, copy=True)

@@ -41,6 +41,8 @@ class TrainConfig(Record):
     """Seed of data order, sampling and adapter initialisation."""
     save_every: int = 20
     """Steps between checkpoints. The last step is always saved."""
+    extendable: bool = True
+    """Keep the optimiser's state with the last step too (most of a checkpoint), so that the run can be given more steps."""
 
     sft_loss: str = "nll"
     """Loss of the supervised stream: a name, or an import path `package.module:object`."""

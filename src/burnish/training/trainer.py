@@ -270,7 +270,9 @@ class Trainer:
         return TrainerState(step=self._done, config=self._config, data=data, weights=self._trainable.origin)
 
     def _save(self) -> Path:
-        return _checkpoint.save(self._folder, self._state(), self._optimizer.state(), self._write_model)
+        whole = self._config.extendable or self._done < self.steps
+        tensors = self._optimizer.state() if whole else self._optimizer.weights()
+        return _checkpoint.save(self._folder, self._state(), tensors, self._write_model)
 
     def _write_model(self, folder: str) -> None:
         self._trainable.save(folder)
@@ -284,6 +286,10 @@ class Trainer:
             return
         same_weights = self._trainable.adapter is not None or self._reference is not None
         self._done, tensors = _checkpoint.load(found[-1], self._state(), same_weights=same_weights)
+        if self._done < self.steps and any(name.endswith("|weight") for name in tensors):
+            raise InputError(
+                f"{found[-1]} was finished with extendable = False: it has no optimiser state to go on with. Start anew from it."
+            )
         with self._policy.exclusive():
             self._optimizer.load(tensors)
         self._policy.bump_version()
