@@ -9,10 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 demo: $(VENV)/.ready  ## The main job on the embedded model: measure, collect, train, measure again.
 	@echo "burnish: running the demo (about 10 minutes on 2 CPU cores; 'make quick' for a thin version in 3)"
-	@$(BIN)/burnish demo
+	@$(BIN)/burnish demo --resume
 
 quick: $(VENV)/.ready
-	@$(BIN)/burnish demo --quick
+	@$(BIN)/burnish demo --quick --resume
 
 test: $(VENV)/.ready-test  ## All tests. Installs Debian's chromium for the page tests when it may.
 	@echo "burnish: running the tests"

@@ -25,7 +25,8 @@ from burnish.core import plugins
 from burnish.core.records import Sampling
 from burnish.evaluation import Evaluation, Interval, bootstrap_interval, evaluate, paired_interval
 from burnish.models import load as load_model
-from burnish.recipes.demo import DemoConfig, DemoResult, demo
+from burnish.recipes._demo_records import DemoConfig, DemoResult
+from burnish.recipes.demo import demo
 from burnish.runs import SolveConfig, open_run, solve
 from burnish.signals.prompts import STOP
 from burnish.tasks import load as load_tasks

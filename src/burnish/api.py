@@ -24,7 +24,8 @@ from burnish.signals.prompts import STOP
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
     from burnish.models.base import Policy
-    from burnish.recipes.demo import DemoResult, Stage
+    from burnish.recipes._demo_records import DemoResult
+    from burnish.recipes.demo import Stage
     from burnish.runs import Progress
     from burnish.training.config import TrainConfig
     from burnish.training.trainer import TrainResult
@@ -250,7 +251,7 @@ def _train(
 
 def demo(*, out: Path, stage: Stage, quick: bool = False, seed: int = 0, resume: bool = False) -> DemoResult:
     """The main job on the embedded model, from measuring to a report. See `burnish demo --help`."""
-    from burnish.recipes.demo import DemoConfig
+    from burnish.recipes._demo_records import DemoConfig
     from burnish.recipes.demo import demo as run_demo
 
     config = DemoConfig.thin(seed) if quick else DemoConfig(seed=seed)

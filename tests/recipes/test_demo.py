@@ -7,7 +7,8 @@ import pytest
 
 from burnish.core.errors import InputError
 from burnish.recipes import demo as demo_module
-from burnish.recipes.demo import DemoConfig, DemoResult, demo
+from burnish.recipes._demo_records import DemoConfig, DemoResult
+from burnish.recipes.demo import demo
 from burnish.store.runs import RunStore
 from burnish.training.config import TrainConfig
 

@@ -9,7 +9,7 @@ from burnish.cli._console import out as stdout
 from burnish.cli._results import show_comparison
 
 
-def demo(*, out: Path = Path("runs/demo"), quick: bool = False, seed: int = 0, resume: bool = False, json: bool = False) -> None:
+def demo(*, out: Path | None = None, quick: bool = False, seed: int = 0, resume: bool = False, json: bool = False) -> None:
     """Measure the embedded model, let it debug itself, train it on what was verified, and measure it again on held-out tasks.
 
     Takes at most ten minutes on two CPU cores and needs no network. Leaves a self-contained page with the whole story.
@@ -17,7 +17,7 @@ def demo(*, out: Path = Path("runs/demo"), quick: bool = False, seed: int = 0, r
     Example: burnish demo --quick
 
     Args:
-        out: Folder for the runs, the checkpoints and the report.
+        out: Folder for the runs, the checkpoints and the report; by default `runs/demo`, or `runs/demo-quick` with --quick.
         quick: A thinner version in three minutes, with wide intervals.
         seed: Seed of everything.
         resume: Go on with the demo in `out`; finished stages are kept.
@@ -27,6 +27,7 @@ def demo(*, out: Path = Path("runs/demo"), quick: bool = False, seed: int = 0, r
 
     if quick:
         err.print("This is the thin demo: few tasks, few samples, few steps. Its figures have wide intervals.")
+    out = out or Path("runs/demo-quick" if quick else "runs/demo")
     result = api.demo(out=out, quick=quick, seed=seed, resume=resume, stage=lambda title: progress(title, quiet=json))
     if json:
         print_json(result)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from burnish.core.records import Example
+from burnish.recipes._demo_records import DemoResult
 from burnish.store.runs import RunStore
 from burnish.viewer import render_page
 from burnish.viewer.blocks import Block, Notice, Prose, Story, Table
 from burnish.viewer.figures import comparison_table, metric_curves, refinement_table, task_changes
 from burnish.viewer.stories import story
-
-if TYPE_CHECKING:
-    from burnish.recipes.demo import DemoResult
 
 THIN = "This is the thin demo: few tasks, few samples, few steps. Its intervals are wide; run `burnish demo` for the whole."
 MEANING = {
