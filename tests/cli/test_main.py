@@ -174,6 +174,7 @@ BAD = {
     "broken line": (["solve", "--tasks", "{broken}", "--out", "{tmp}/run"], "broken.jsonl:2"),
     "misspelt field": (["solve", "--tasks", "{misspelt}", "--out", "{tmp}/run"], "'check'"),
     "reference fails its tests": (["solve", "--tasks", "{faulty}", "--out", "{tmp}/run"], "add(1, 2) gives -1, its check expects 3"),
+    "task without tests": (["solve", "--tasks", "{untested}", "--out", "{tmp}/run"], "no checks and can never pass: add0"),
     "missing model": (["solve", "--tasks", "{tasks}", "--model", "{tmp}/no-model", "--out", "{tmp}/run"], "no-model"),
     "model without tokenizer": (["solve", "--tasks", "{tasks}", "--model", "{bare}", "--out", "{tmp}/run"], "tokenizer"),
     "missing samples": (["verify", "--tasks", "{tasks}", "--samples", "{tmp}/no.jsonl", "--out", "{tmp}/r.jsonl"], "no.jsonl"),
@@ -198,9 +199,17 @@ def places(tmp_path, tiny_model):
     for name, text in files.items():
         (tmp_path / f"{name}.jsonl").write_text(text)
     faulty = write_tasks(tmp_path / "faulty.jsonl", 1, refs=("def add(a, b):\n    return a - b\n",))
+    untested = write_tasks(tmp_path / "untested.jsonl", 1, checks=())
     bare = tmp_path / "bare-model"
     shutil.copytree(tiny_model, bare, ignore=lambda folder, names: [name for name in names if "token" in name or "template" in name])
-    return {"tmp": tmp_path, "tasks": tasks, "faulty": faulty, "bare": bare, **{name: tmp_path / f"{name}.jsonl" for name in files}}
+    return {
+        "tmp": tmp_path,
+        "tasks": tasks,
+        "faulty": faulty,
+        "untested": untested,
+        "bare": bare,
+        **{name: tmp_path / f"{name}.jsonl" for name in files},
+    }
 
 
 @pytest.mark.parametrize("case", sorted(BAD))
@@ -227,13 +236,3 @@ def test_a_full_disk_gives_one_message_and_no_half_written_file(burnish, tmp_pat
         assert not (disk / "r.jsonl").exists()
     finally:
         subprocess.run(["umount", disk], check=True)
-
-
-def test_tasks_without_checks_are_told_of_and_never_pass(burnish, tmp_path):
-    tasks, samples, out = write_tasks(tmp_path / "t.jsonl", 1, checks=()), tmp_path / "s.jsonl", tmp_path / "r.jsonl"
-    samples.write_text(json.dumps({"task_id": "add0", "completion": "def add(a, b): return a + b"}) + "\n")
-    with pytest.warns(UserWarning, match="can never pass"):
-        code, stdout, _ = burnish("verify", "--tasks", tasks, "--samples", samples, "--out", out)
-    assert code == 0
-    assert "0 of 0 passed, 1 could not be judged" in stdout
-    assert json.loads(out.read_text())["result"].startswith("unknown")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from burnish.core.errors import InputError, StoreError
 from burnish.core.records import CheckSpec, Example, Message, Task, TokenRecord, Verdict
-from burnish.store.jsonl import load_tasks, read_json_lines, read_records, to_record, validate_tasks, write_records
+from burnish.store.jsonl import check_tasks, read_json_lines, read_records, to_record, write_records
 
 GOOD = b'{"id": "a", "group_id": "g", "kind": "python", "prompt": "p", "checks": [{"id": "c", "kind": "call", "data": {}}]}'
 
@@ -55,20 +55,17 @@ def test_broken_invariants_of_a_record_are_input_errors():
 def test_missing_files_and_folders_are_input_errors(tmp_path):
     for path in (tmp_path / "none.jsonl", tmp_path):
         with pytest.raises(InputError, match="Cannot read"):
-            load_tasks(path)
+            list(read_records(path, Task))
 
 
-def test_tasks_are_validated_as_a_set(tmp_path):
-    path = tmp_path / "tasks.jsonl"
-    write_records(path, [task("a"), task("b", checks=0)])
-    loaded = load_tasks(path)
-    assert [t.id for t in loaded.tasks] == ["a", "b"]
-    assert loaded.warnings == ["1 of 2 tasks have no checks and can never pass: b."]
-    assert validate_tasks([task("a")], "here") == []
+def test_tasks_must_exist_have_their_own_ids_and_checks():
+    check_tasks([task("a")], "here")
     with pytest.raises(InputError, match="here: the task id 'a' is used 2 times"):
-        validate_tasks([task("a"), task("b"), task("a")], "here")
+        check_tasks([task("a"), task("b"), task("a")], "here")
     with pytest.raises(InputError, match="here holds no tasks"):
-        validate_tasks([], "here")
+        check_tasks([], "here")
+    with pytest.raises(InputError, match="1 of 2 tasks have no checks and can never pass: b"):
+        check_tasks([task("a"), task("b", checks=0)], "here")
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

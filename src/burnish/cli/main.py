@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:  # a file or folder that the user named: missing, not permitted, disk full
-        err.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}")
+        mend = " Free some space; then --resume goes on with what was written." if error.errno == errno.ENOSPC else ""
+        err.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}.{mend}")
         code = 1
     sys.exit(code)

@@ -10,7 +10,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,13 +19,6 @@ from burnish.core.records import Record, Task
 from burnish.store.files import write_atomic
 
 R = TypeVar("R", bound=Record)
-
-
-class LoadedTasks(NamedTuple):
-    """Tasks read from a file, and what a user should know about them before a run."""
-
-    tasks: list[Task]
-    warnings: list[str]
 
 
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -60,23 +53,20 @@ def read_records(path: Path | str, kind: type[R]) -> Iterator[R]:
     return (to_record(row, kind, f"{path}:{number}") for number, row in read_json_lines(path))
 
 
-def load_tasks(path: Path | str) -> LoadedTasks:
-    """Tasks of a file in Burnish's own format. Raises `InputError` for a bad line, a repeated id, or no task at all."""
-    tasks = list(read_records(path, Task))
-    return LoadedTasks(tasks, validate_tasks(tasks, str(path)))
-
-
-def validate_tasks(tasks: Sequence[Task], where: str) -> list[str]:
-    """Warnings about usable but doubtful tasks. Raises `InputError` if there are none or if two share an id."""
+def check_tasks(tasks: Sequence[Task], where: str) -> None:
+    """Raise `InputError` if there are no tasks, if two share an id, or if one has no checks and so could never pass."""
     if not tasks:
         raise InputError(f"{where} holds no tasks. Each line is a JSON object with at least id, group_id, kind, prompt and checks.")
     twice = [name for name, count in Counter(task.id for task in tasks).items() if count > 1]
     if twice:
-        raise InputError(
-            f"{where}: the task id {twice[0]!r} is used {sum(t.id == twice[0] for t in tasks)} times. Give every task its own id."
-        )
+        times = sum(task.id == twice[0] for task in tasks)
+        raise InputError(f"{where}: the task id {twice[0]!r} is used {times} times. Give every task its own id.")
     bare = [task.id for task in tasks if not task.checks]
-    return [f"{len(bare)} of {len(tasks)} tasks have no checks and can never pass: {_first(bare)}."] if bare else []
+    if bare:
+        named = _first(bare)
+        raise InputError(
+            f"{where}: {len(bare)} of {len(tasks)} tasks have no checks and can never pass: {named}. Give them checks, or take them out."
+        )
 
 
 def write_records(path: Path | str, records: Iterable[Record]) -> int:

@@ -6,12 +6,10 @@ belong to a split say so in `meta["split"]`. A JSONL file of tasks, ours or rows
 
 from __future__ import annotations
 
-import warnings
-
 from burnish.core import plugins
 from burnish.core.errors import InputError
 from burnish.core.records import Task
-from burnish.store.jsonl import read_json_lines, to_record, validate_tasks
+from burnish.store.jsonl import check_tasks, read_json_lines, to_record
 from burnish.tasks.humaneval import from_row
 
 __all__ = ["load"]
@@ -41,8 +39,7 @@ def _from_file(path: str) -> list[Task]:
     tasks = [
         from_row(row, f"{path}:{line}") if "canonical_solution" in row else to_record(row, Task, f"{path}:{line}") for line, row in rows
     ]
-    for warning in validate_tasks(tasks, path):
-        warnings.warn(warning, stacklevel=2)
+    check_tasks(tasks, path)
     return tasks
 
 
