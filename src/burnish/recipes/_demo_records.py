@@ -32,12 +32,12 @@ class DemoConfig(Record):
         """A thinner demo: fewer tasks and samples, one epoch, two GRPO steps. Its intervals are wide."""
         return cls(
             seed=seed,
-            train_tasks=50,
-            test_tasks=30,
+            train_tasks=40,
+            test_tasks=24,
             test_samples=1,
             train_samples=2,
             sft=TrainConfig(learning_rate=5e-5, epochs=1, batch_size=8, save_every=1000),
-            grpo=TrainConfig(learning_rate=1e-5, warmup=1, steps=1, tasks_per_step=8, group_size=6, max_tokens=96, schedule="constant"),
+            grpo=TrainConfig(learning_rate=1e-5, warmup=1, steps=1, tasks_per_step=4, group_size=6, max_tokens=96, schedule="constant"),
             is_thin=True,
         )
 
