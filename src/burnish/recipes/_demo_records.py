@@ -29,7 +29,7 @@ class DemoConfig(Record):
 
     @classmethod
     def thin(cls, seed: int = 0) -> DemoConfig:
-        """A thinner demo: fewer tasks and samples, one epoch, two GRPO steps. Its intervals are wide."""
+        """A thinner demo: fewer tasks and samples, one epoch, one GRPO step. Its intervals are wide."""
         return cls(
             seed=seed,
             train_tasks=40,

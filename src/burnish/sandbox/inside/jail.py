@@ -147,7 +147,8 @@ def _build_root(libraries: list[str], packages: Sequence[str], user: int) -> Non
     for device in ("null", "zero", "urandom", "random"):
         _show_device(device)
     os.makedirs("/new" + BOX)
-    os.symlink(BOX, "/new/tmp")
+    if not os.path.lexists("/new/tmp"):  # there already if a library lies below /tmp; tempfile then uses the box as its folder
+        os.symlink(BOX, "/new/tmp")
     os.chdir("/new")
     kernel.pivot_root(".", ".")
     kernel.unmount(".")
