@@ -1,4 +1,4 @@
-"""Floor 7: metrics and reports of stored runs."""
+"""Floor 6: metrics and reports of stored runs."""
 
 from burnish.evaluation.compare import Comparison, compare
 from burnish.evaluation.metrics import Interval, bootstrap_interval, mean_pass_at_k, paired_interval, pass_at_k, wilson_interval

@@ -1,1 +1,1 @@
-"""Floor 1: text in, text out: fenced code, diffs, mutants."""
+"""Floor 1: text in, text out: fenced code, mutants."""

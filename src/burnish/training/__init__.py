@@ -1,1 +1,1 @@
-"""Floor 6: one trainer for every objective. `trainer.train` is the entry; `config` and `stats` need no torch."""
+"""Floor 5: one trainer for every objective. `trainer.train` is the entry; `config` and `stats` need no torch."""
