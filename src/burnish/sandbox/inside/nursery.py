@@ -21,7 +21,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import jail, kernel, seats, seccomp, wire
+from . import driver, guest, jail, kernel, seccomp, wire
+from .seat import Seat
 
 Pipes = tuple[int, int, int, int, int]
 """Far ends of: guest request, guest result, driver request, driver result, output."""
@@ -48,7 +49,7 @@ class Nursery:
         try:
             self._prepare()
             report(self._control, {"layers": self._lock()})
-            seats.warm_up()
+            guest.warm_up()
             gc.collect()
             gc.freeze()
             while True:
@@ -115,9 +116,9 @@ class Nursery:
         for descriptor in (self._control, *unused, *([self._warden] if self._warden >= 0 else [])):
             os.close(descriptor)
         if is_guest:
-            seats.guest(seats.Seat(guest_request, guest_result, self._progress, self.limits_processes), link[0], output)
+            guest.run(Seat(guest_request, guest_result, self._progress, self.limits_processes), link[0], output)
         else:
-            seats.driver(seats.Seat(driver_request, driver_result, self._progress, self.limits_processes), link[1])
+            driver.run(Seat(driver_request, driver_result, self._progress, self.limits_processes), link[1])
 
     def _watch(self, guest: int, driver: int, wall_s: float, cpu_s: float, memory_mb: int, units: int) -> int:
         """Wait until the leading seat ends or a limit is reached. Limits are per unit, the shared page tells which runs."""

@@ -1,0 +1,165 @@
+"""The driver seat: runs test code against the guest's functions, over a socket."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import time
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from . import codec, wire
+from .seat import TEXT, Seat, describe, repr_of, run_preamble, text_of
+
+
+def run(seat: Seat, link: int) -> None:
+    """Run test code against the guest. Never returns."""
+    namespace: dict[str, Any] = {"__name__": "tests"}
+    run_preamble(seat, namespace)
+    seat.send("ready")
+    remote = _Remote(link, seat.limit + 1000)
+    if not remote.is_loaded():
+        os._exit(0)
+    for index, (unit, kind, code) in enumerate(seat.request["drives"]):
+        seat.start_unit(unit)
+        started = time.perf_counter()
+        remote.begin()
+        frame = _drive(remote, dict(namespace), kind, code, seat.request["entry_point"])
+        seat.send(*frame, index, time.perf_counter() - started)
+        if remote.gone:
+            break
+    os._exit(0)
+
+
+def _drive(remote: _Remote, namespace: dict[str, Any], kind: str, code: str, entry_point: str) -> tuple[Any, ...]:
+    try:
+        compiled = compile(code, wire.DRIVER, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        return "broken", f"{type(error).__name__}: {text_of(error)}"
+    candidate = remote.function(entry_point)
+    namespace[entry_point] = candidate
+    for name in _names(compiled):
+        if name not in namespace and not hasattr(builtins, name):
+            namespace[name] = remote.function(name)
+    try:
+        exec(compiled, namespace)
+        if kind == "check":
+            namespace["check"](candidate)
+    except BaseException as error:
+        return "failed", describe(error, wire.DRIVER), getattr(error, "remote", None), remote.last, remote.verdict()
+    return "passed", remote.verdict()
+
+
+def _names(code: CodeType) -> set[str]:
+    nested = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*nested)
+
+
+class GuestGone(BaseException):
+    """The judged process ended, or answered with something that no honest process sends."""
+
+
+class Foreign:
+    """Stands for a value that is not plain data; equal to itself only, neither true nor false."""
+
+    def __init__(self, opaque: codec.Opaque) -> None:
+        self._opaque = opaque
+
+    def __repr__(self) -> str:
+        return self._opaque.text
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"an object of type {self._opaque.type_name} is not plain data and cannot be tested for truth")
+
+
+class _Remote:
+    """The guest's functions as seen from test code."""
+
+    def __init__(self, link: int, limit: int) -> None:
+        self._link, self._limit = link, limit
+        self.gone = ""
+        self.begin()
+
+    def begin(self) -> None:
+        self.last: tuple[str, str] | None = None
+        self.calls = 0
+        self.claims = False
+
+    def is_loaded(self) -> bool:
+        """Wait for the guest; False if it ends before it can serve."""
+        try:
+            return not wire.read_block(self._link, self._limit)
+        except (EOFError, OSError, ValueError):
+            return False
+
+    def verdict(self) -> tuple[int, str, bool]:
+        """Calls made, why the guest is gone (or empty), whether an answer claimed to equal anything."""
+        return self.calls, self.gone, self.claims
+
+    def function(self, name: str) -> Callable[..., Any]:
+        def remote(*args: Any, **kwargs: Any) -> Any:
+            return self._call(name, args, kwargs)
+
+        remote.__name__ = remote.__qualname__ = name
+        return remote
+
+    def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.calls += 1
+        shown = ", ".join([*(repr_of(value) for value in args), *(f"{key}={repr_of(value)}" for key, value in kwargs.items())])
+        self.last = (f"{name}({shown})"[:TEXT], "")
+        request = codec.encode((name, args, kwargs), 1 << 26)
+        try:
+            wire.write_block(self._link, request)
+            reply = codec.decode(wire.read_block(self._link, self._limit))
+            kind, content = reply
+        except (OSError, EOFError):
+            self.gone = "ended"
+            raise GuestGone("the program ended during the call") from None
+        except (ValueError, TypeError):
+            self.gone = "forged"
+            raise GuestGone("the program's answer is malformed") from None
+        return self._answer(kind, content, name)
+
+    def _answer(self, kind: str, content: Any, name: str) -> Any:
+        call = self.last[0] if self.last else ""
+        if kind == "value":
+            self.last = (call, repr_of(content)[:TEXT])
+            if isinstance(content, codec.Opaque):
+                self.claims = self.claims or content.equals_anything
+                return Foreign(content)
+            return content
+        if kind == "raised":
+            self.last = (call, f"raised {_first_line(content)}")
+            raise _revived(content)
+        if kind == "missing":
+            raise NameError(f"name {name!r} is not defined")
+        if kind == "unsendable":
+            self.last = (call, f"<{content}>"[:TEXT])
+            return Foreign(codec.Opaque("unsendable", str(content)[:TEXT], False))
+        self.gone = "forged"
+        raise GuestGone("the program's answer is malformed")
+
+
+def _first_line(description: Any) -> str:
+    try:
+        names, message, _ = description
+        return f"{str(names[0]).rpartition('.')[2]}: {message}"[:TEXT]
+    except (ValueError, TypeError, IndexError):
+        return "?"
+
+
+def _revived(description: Any) -> BaseException:
+    """An exception of the same built-in type as the guest's, so that tests may catch it."""
+    error: BaseException = Exception(_first_line(description))
+    try:
+        names, message, _ = description
+        for name in names:
+            kind = getattr(builtins, name.removeprefix("builtins."), None) if name.startswith("builtins.") else None
+            if isinstance(kind, type) and issubclass(kind, BaseException):
+                error = kind(message)
+                break
+    except (ValueError, TypeError, AttributeError):
+        pass
+    error.remote = description  # type: ignore[attr-defined]
+    return error

@@ -1,0 +1,187 @@
+"""The guest seat: runs the judged program, by calls, as a whole program, or serving a driver."""
+
+from __future__ import annotations
+
+import atexit
+import marshal
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import CodeType, ModuleType
+from typing import Any
+
+from . import codec, wire
+from .seat import Seat, describe, run_preamble, text_of
+
+PIPE_BYTES = 1 << 16
+
+
+def run(seat: Seat, link: int, output: int) -> None:
+    """Run the judged program. Never returns."""
+    request = seat.request
+    mode = request["mode"]
+    module = ModuleType("__main__" if mode == "script" else codec.GUEST_MODULE)
+    sys.modules[module.__name__] = module
+    run_preamble(seat, module.__dict__)
+    if mode == "script":
+        _redirect(request["stdin"], output)
+    os.close(output)
+    seat.send("ready")
+    if mode == "script":
+        _run_script(seat, module)
+    elif _load(seat, module):
+        if mode == "calls":
+            _run_calls(seat, vars(module)[request["entry_point"]])
+        else:
+            _serve(vars(module), link, seat.limit)
+    os._exit(0)
+
+
+def _compiled(seat: Seat) -> CodeType | None:
+    try:
+        return compile(seat.request["source"], wire.ARTEFACT, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        place = (error.lineno or 1, error.offset or 1, error.end_lineno or error.lineno or 1, error.end_offset or error.offset or 1)
+        seat.send("syntax", type(error).__name__, text_of(error.msg), place)
+    except (ValueError, MemoryError, RecursionError, OverflowError) as error:
+        seat.send("syntax", type(error).__name__, text_of(error) or "too complex to compile", None)
+    return None
+
+
+def _load(seat: Seat, module: ModuleType) -> bool:
+    """Execute the artefact as a module. False if it did not load; the frame says why."""
+    code = _compiled(seat)
+    if code is None:
+        return False
+    try:
+        exec(code, vars(module))
+    except BaseException as error:
+        seat.send("load", describe(error, wire.ARTEFACT))
+        return False
+    entry = seat.request["entry_point"]
+    if not callable(vars(module).get(entry)):
+        seat.send("missing", [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")][:20])
+        return False
+    return True
+
+
+def _run_calls(seat: Seat, function: Callable[..., Any]) -> None:
+    current = -1
+    for index, (unit, args, kwargs) in enumerate(seat.request["calls"]):
+        if unit != current:
+            current = unit
+            seat.start_unit(unit)
+        started = time.perf_counter()
+        frame = _outcome(function, args, kwargs)
+        seconds = time.perf_counter() - started
+        try:
+            seat.send(*frame, index, seconds)
+        except BaseException as error:
+            seat.send("unsendable", text_of(error), index, seconds)
+
+
+def _outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    try:
+        return "value", function(*args, **kwargs)
+    except BaseException as error:
+        return "raised", describe(error, wire.ARTEFACT)
+
+
+def _redirect(stdin: str, output: int) -> None:
+    data = stdin.encode("utf-8", "surrogatepass")
+    if len(data) < PIPE_BYTES:
+        source, sink = os.pipe()
+        os.write(sink, data)
+    else:
+        source = os.open(".stdin", os.O_RDWR | os.O_CREAT)
+        os.unlink(".stdin")
+        sink = os.dup(source)
+        wire_all(sink, data)
+        os.lseek(source, 0, os.SEEK_SET)
+    os.close(sink)
+    os.dup2(source, 0)
+    os.close(source)
+    os.set_blocking(output, True)
+    os.dup2(output, 1)
+
+
+def wire_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _run_script(seat: Seat, module: ModuleType) -> None:
+    code = _compiled(seat)
+    if code is None:
+        return
+    sys.argv = ["solution.py"]
+    frame: tuple[Any, ...] = ("end",)
+    try:
+        exec(code, vars(module))
+    except BaseException as error:
+        frame = ("raised", describe(error, wire.ARTEFACT))
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    except BaseException as error:
+        frame = ("raised", describe(error, wire.ARTEFACT))
+    seat.send(*frame)
+
+
+def _serve(namespace: dict[str, Any], link: int, limit: int) -> None:
+    """Say that the program is loaded, then answer the driver's calls until it hangs up."""
+    wire.write_block(link, b"")
+    while True:
+        try:
+            name, args, kwargs = codec.decode(wire.read_block(link, 1 << 26))
+        except EOFError:
+            os._exit(0)
+        function = namespace.get(name)
+        frame = _outcome(function, args, kwargs) if callable(function) else ("missing", name)
+        try:
+            data = codec.encode(frame, limit)
+        except BaseException as error:
+            data = codec.encode(("unsendable", text_of(error)))
+        wire.write_block(link, data)
+
+
+_SAMPLE = """
+from typing import List
+def sample(values: List[int], power: float = 2.0) -> List[float]:
+    \"\"\"Some of everything that programs do.\"\"\"
+    total = [str(value) for value in sorted(values) if value % 2 == 0]
+    for index, item in enumerate(values):
+        total.append(item ** power if index else {item: len(values)}.get(item, 0))
+    return total
+class Sample:
+    def method(self): return [self]
+"""
+
+
+def warm_up(rounds: int = 20) -> None:
+    """Run the seats' own code on a harmless sample in the nursery.
+
+    The interpreter specialises code while it runs, writing into it; what is written before the fork is shared, not copied.
+    """
+    sink = os.open("/dev/null", os.O_WRONLY)
+    for _ in range(rounds):
+        request: dict[str, Any] = {
+            "source": _SAMPLE,
+            "preamble": "import math",
+            "entry_point": "sample",
+            "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})],
+        }
+        seat = Seat.__new__(Seat)
+        seat.request, seat.limit, seat._pipe, seat._progress = marshal.loads(marshal.dumps(request)), 1 << 20, sink, bytearray(4)
+        module = ModuleType(codec.GUEST_MODULE)
+        run_preamble(seat, module.__dict__)
+        if _load(seat, module):
+            _run_calls(seat, vars(module)["sample"])
+        for value in ({"a": (1.5, None), 2: {3}}, True, -1, "text"):
+            seat.send("value", value, 0, 0.5)
+    os.close(sink)

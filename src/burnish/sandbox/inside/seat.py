@@ -1,0 +1,104 @@
+"""A seat: a freshly forked process with its one request, its own limits and pipes, and how it reports what happened.
+
+Frames go out as codec tuples whose first item names them; `ready` is sent just before judged code first runs, so anything
+odd after it is the program's own doing. Nothing here decides whether an answer is right.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import resource
+from itertools import islice
+from types import TracebackType
+from typing import Any
+
+from . import codec, wire
+
+TEXT = 500
+"""Longest message or repr that a seat reports, in characters."""
+
+
+class Seat:
+    """One forked process: its request, where its frames go, and the shared page that tells the nursery which unit runs."""
+
+    def __init__(self, request_pipe: int, result_pipe: int, progress: Any, limit_processes: bool) -> None:
+        self.request: dict[str, Any] = marshal.loads(wire.read_block(request_pipe))
+        os.close(request_pipe)
+        os.set_blocking(result_pipe, True)
+        self._pipe = result_pipe
+        self._progress = progress
+        self.limit = int(self.request["output_bytes"])
+        _apply_limits(self.request, limit_processes)
+
+    def send(self, *frame: Any) -> None:
+        """Send one frame to the trusted parent."""
+        wire.write_block(self._pipe, codec.encode(frame, self.limit + 10_000))
+
+    def start_unit(self, unit: int) -> None:
+        """Tell the nursery that a new unit begins: its clock starts now."""
+        self._progress[0:4] = (unit + 1).to_bytes(4, "little")
+
+
+def _apply_limits(request: dict[str, Any], limit_processes: bool) -> None:
+    megabyte = 1 << 20
+    memory = request["memory_mb"] * megabyte
+    limits = [
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_AS, memory + (1 << 30)),
+        (resource.RLIMIT_FSIZE, request["file_mb"] * megabyte),
+        (resource.RLIMIT_CPU, request["cpu_total_s"]),
+    ]
+    if limit_processes:
+        limits.append((resource.RLIMIT_NPROC, request["processes"] + 3))
+    for limit, value in limits:
+        resource.setrlimit(limit, (value, value))
+
+
+def run_preamble(seat: Seat, namespace: dict[str, Any]) -> None:
+    """Execute the task's own code in `namespace`; a failure of it is reported as such and ends the seat."""
+    try:
+        exec(compile(seat.request["preamble"], wire.PREAMBLE, "exec", dont_inherit=True), namespace)
+    except BaseException as error:
+        seat.send("setup", f"the preamble raised {type(error).__name__}: {error}"[:TEXT])
+        os._exit(wire.SETUP_FAILED)
+
+
+def describe(error: BaseException, file: str) -> tuple[list[str], str, tuple[int, ...] | None]:
+    """Names of the exception's classes, its message, and (line, column, end line, end column) of the deepest entry in `file`.
+
+    Lines count from 1; columns are UTF-8 bytes from 0, as the interpreter keeps them.
+    """
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__[:-1]]
+    return names, text_of(error.code if isinstance(error, SystemExit) else error), _place(error.__traceback__, file)
+
+
+def _place(trace: TracebackType | None, file: str) -> tuple[int, ...] | None:
+    found = None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            found = trace
+        trace = trace.tb_next
+    if found is None:
+        return None
+    position = next(islice(found.tb_frame.f_code.co_positions(), found.tb_lasti // 2, None), (None,) * 4)
+    line, end_line, column, end_column = position
+    if line is None:
+        return (found.tb_lineno or 1, 0, found.tb_lineno or 1, 0)
+    return (line, column or 0, end_line or line, end_column or 0)
+
+
+def text_of(value: Any) -> str:
+    """`str` of a value, cut; never raises."""
+    try:
+        return str(str(value)[:TEXT])
+    except BaseException:
+        return "<unprintable>"
+
+
+def repr_of(value: Any) -> str:
+    """`repr` of a value; never raises."""
+    try:
+        return repr(value)
+    except BaseException:
+        return f"<{type(value).__name__}>"
