@@ -69,6 +69,8 @@ class Sandbox:
     programs find already imported, `packages` installed packages (such as numpy) that they may import at all.
     """
 
+    server_class = Server
+
     def __init__(
         self,
         *,
@@ -147,7 +149,7 @@ class Sandbox:
             if self._idle:
                 return self._idle.pop()
         try:
-            server = Server(self._preload, self._packages, self.level)
+            server = self.server_class(self._preload, self._packages, self.level)
         except BaseException:
             self._release(None, broken=True)
             raise

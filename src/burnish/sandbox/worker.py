@@ -26,7 +26,6 @@ from burnish.sandbox.jobs import Bounds, Calls, Job, Run, Session, requests, uni
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
 _HERE = Path(__file__).parent
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside import server; sys.path.pop(0); server.from_command_line()"
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """Fixed hash seed: the same program gets the same verdict. Numeric libraries start no threads."""
 _START_S, _GRACE_S = 20.0, 10.0
@@ -47,6 +46,9 @@ def mend(layer: str) -> str:
 class Server:
     """One jail with its warm nursery. Not thread-safe: one job at a time."""
 
+    boot = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside import server; sys.path.pop(0); server.from_command_line()"
+    """What the bare interpreter of a server runs; its arguments are this package's folder and a JSON object."""
+
     def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full") -> None:
         folders = package_folders(packages)
         self._folder = tempfile.TemporaryDirectory(prefix="burnish-") if level == "weaker" else None
@@ -62,7 +64,7 @@ class Server:
         }
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            self._process = _start(json.dumps(arguments), [remote.fileno(), *far])
+            self._process = _start(self.boot, json.dumps(arguments), [remote.fileno(), *far])
         except OSError as error:
             self.close()
             raise SandboxError(f"the jail's server could not be started: {error}") from error
@@ -128,9 +130,9 @@ class Server:
             self._folder._finalizer.detach()  # type: ignore[attr-defined]
 
 
-def _start(arguments: str, descriptors: list[int]) -> subprocess.Popen[bytes]:
+def _start(boot: str, arguments: str, descriptors: list[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-S", "-s", "-P", "-B", "-X", "utf8", "-c", _BOOT, str(_HERE), arguments],
+        [sys.executable, "-S", "-s", "-P", "-B", "-X", "utf8", "-c", boot, str(_HERE), arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
