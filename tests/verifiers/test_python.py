@@ -380,7 +380,7 @@ def test_verdicts_repeat_and_survive_json(verifier):
 
 
 @pytest.mark.parametrize("handler", ["except Exception: return", "except: return", "except BaseException: return"])
-@pytest.mark.parametrize("way", ["os._exit(0)", "os._exit(1)", "os.close(3), [os.close(n) for n in range(4, 30)]", "os.abort()"])
+@pytest.mark.parametrize("way", ["os._exit(0)", "os._exit(1)", "os.closerange(3, 64)", "os.abort()"])
 def test_a_test_that_swallows_everything_does_not_pass_a_program_that_ends(verifier, handler, way):
     text = f"def check(candidate):\n    try:\n        candidate(1, 2)\n    {handler}\n    assert False"
     source = f"import os\ndef add(a, b):\n    try: {way}\n    except OSError: pass\n    raise SystemExit\n"

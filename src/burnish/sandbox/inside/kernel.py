@@ -44,6 +44,14 @@ fork = ctypes.PyDLL(None).fork
 fork.restype = ctypes.c_int
 
 
+_kill = ctypes.PyDLL(None).kill
+
+
+def signal_everyone(number: int) -> bool:
+    """Signal every process that this one may signal, itself excepted. False if there is none (no exception: this is a hot path)."""
+    return int(_kill(-1, number)) == 0
+
+
 def unshare(flags: int) -> None:
     """Leave the namespaces named by `flags` (NEW_*) for fresh ones."""
     _check(libc.unshare(flags), "unshare")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import fcntl
 import gc
 import json
 import mmap
@@ -26,6 +27,9 @@ from .seat import Seat
 
 Pipes = tuple[int, int, int, int, int]
 """Far ends of: guest request, guest result, driver request, driver result, output."""
+CONTROL, WARDEN, DRIVER_REQUEST, DRIVER_RESULT, GUEST_REQUEST, GUEST_RESULT, OUTPUT, FIRST_FREE = range(3, 11)
+"""The nursery's descriptors: in an order in which a seat closes what is not its own by one call."""
+_UNBEGUN = b"\0\0\0\0"
 
 
 def report(control: int, message: dict[str, Any]) -> None:
@@ -34,32 +38,40 @@ def report(control: int, message: dict[str, Any]) -> None:
 
 
 class Nursery:
-    """The full jail's nursery."""
+    """The full jail's nursery.
+
+    A fork write-protects all its memory, and each page that it then writes costs a page fault; so what it does for every
+    order is kept short and makes few objects.
+    """
 
     limits_processes = True
 
     def __init__(self, control: int, pipes: Pipes, warden: int, user: int) -> None:
-        self._control, self._pipes, self._warden, self._user = control, pipes, warden, user
+        _arrange(control, pipes, warden)
+        self._has_warden, self._user = warden >= 0, user
         self._progress = mmap.mmap(-1, resource.getpagesize())
         self._no_signals = seccomp.no_signals()
-        self._clean: tuple[int, int] = (0, 0)
+        self._clean = (0, 0, 0)
+        self._poller = select.poll()
+        for descriptor in (CONTROL, WARDEN) if self._has_warden else (CONTROL,):
+            self._poller.register(descriptor, select.POLLIN)
 
     def serve(self) -> NoReturn:
         """Lock the jail, say so, then obey orders until the parent hangs up."""
         try:
             self._prepare()
-            report(self._control, {"layers": self._lock()})
+            report(CONTROL, {"layers": self._lock()})
             guest.warm_up()
             gc.collect()
             gc.freeze()
             while True:
-                message = os.read(self._control, 64)
+                message = os.read(CONTROL, 64)
                 if not message:
                     os._exit(0)
                 if message != wire.ABORT:
-                    self._obey(wire.ORDER.unpack(message))
+                    self._obey(*wire.ORDER.unpack(message))
         except jail.LayerMissing as error:
-            report(self._control, {"missing": error.args[0], "reason": error.args[1]})
+            report(CONTROL, {"missing": error.args[0], "reason": error.args[1]})
         finally:
             os._exit(1)
 
@@ -78,29 +90,56 @@ class Nursery:
         self._clean = self._box_state()
         return layers
 
-    def _obey(self, order: tuple[int, ...]) -> None:
-        seat_count, wall_ms, cpu_ms, memory_mb, units = order
-        two_seats = seat_count == 2
-        self._progress[0:4] = b"\0\0\0\0"
-        link = _link() if two_seats else (-1, -1)
-        guest = self._fork(True, link)
-        driver = self._fork(False, link) if two_seats else -1
-        for descriptor in link if two_seats else ():
-            os.close(descriptor)
-        reason = self._watch(guest, driver, wall_ms / 1000, cpu_ms / 1000, memory_mb, units)
-        statuses, peak, seconds = self._clear(guest, driver)
-        unit = int.from_bytes(self._progress[0:4], "little")
-        os.write(self._control, wire.REPLY.pack(reason, statuses.get(guest, -1), statuses.get(driver, -1), peak, int(seconds * 1e6), unit))
+    def _obey(self, seat_count: int, wall_ms: int, cpu_ms: int, memory_mb: int, units: int) -> None:
+        progress = self._progress
+        progress[0:4] = _UNBEGUN
+        if seat_count == 1:
+            link = driver_process = -1
+            lead = guest_process = self._fork_guest(-1, -1)
+        else:
+            link, other = _link()
+            guest_process = self._fork_guest(link, other)
+            lead = driver_process = self._fork_driver(link, other)
+            os.close(link)
+            os.close(other)
+        handle = os.pidfd_open(lead)
+        self._poller.register(handle, select.POLLIN)
+        reason = self._happened(self._poller.poll(wire.TICK_MS), handle)
+        if reason < 0:
+            reason = self._watch(handle, (guest_process, driver_process), wall_ms / 1000, cpu_ms / 1000, memory_mb, units)
+        self._poller.unregister(handle)
+        os.close(handle)
+        guest_status, driver_status, peak, seconds = self._clear(guest_process, driver_process, reason)
+        unit = int.from_bytes(progress[0:4], "little")
+        os.write(CONTROL, wire.REPLY.pack(reason, guest_status, driver_status, peak, int(seconds * 1e6), unit))
 
-    def _fork(self, is_guest: bool, link: tuple[int, int]) -> int:
+    def _fork_guest(self, link: int, other: int) -> int:
         process = int(kernel.fork())
+        if process > 0:
+            return process
         if process < 0:
             raise OSError("fork failed")
-        if process:
-            return process
         try:
-            self._confine(is_guest and link[0] >= 0)
-            self._seat(is_guest, link)
+            self._confine(link >= 0)
+            os.closerange(CONTROL, GUEST_REQUEST)
+            if link >= 0:
+                os.close(other)
+            guest.run(Seat(GUEST_REQUEST, GUEST_RESULT, self._progress, self.limits_processes), link, OUTPUT)
+        finally:
+            os._exit(wire.SETUP_FAILED)
+
+    def _fork_driver(self, link: int, other: int) -> int:
+        process = int(kernel.fork())
+        if process > 0:
+            return process
+        if process < 0:
+            raise OSError("fork failed")
+        try:
+            self._confine(False)
+            os.closerange(CONTROL, DRIVER_REQUEST)
+            os.closerange(GUEST_REQUEST, FIRST_FREE)
+            os.close(link)
+            driver.run(Seat(DRIVER_REQUEST, DRIVER_RESULT, self._progress, self.limits_processes), other)
         finally:
             os._exit(wire.SETUP_FAILED)
 
@@ -109,91 +148,71 @@ class Nursery:
         if beside_driver:
             kernel.install_filter(self._no_signals)
 
-    def _seat(self, is_guest: bool, link: tuple[int, int]) -> None:
-        guest_request, guest_result, driver_request, driver_result, output = self._pipes
-        unused = [driver_request, driver_result] if is_guest else [guest_request, guest_result, output]
-        unused += [link[is_guest]] if link[0] >= 0 else []
-        for descriptor in (self._control, *unused, *([self._warden] if self._warden >= 0 else [])):
-            os.close(descriptor)
-        if is_guest:
-            guest.run(Seat(guest_request, guest_result, self._progress, self.limits_processes), link[0], output)
-        else:
-            driver.run(Seat(driver_request, driver_result, self._progress, self.limits_processes), link[1])
-
-    def _watch(self, guest: int, driver: int, wall_s: float, cpu_s: float, memory_mb: int, units: int) -> int:
+    def _watch(self, handle: int, processes: tuple[int, int], wall_s: float, cpu_s: float, memory_mb: int, units: int) -> int:
         """Wait until the leading seat ends or a limit is reached. Limits are per unit, the shared page tells which runs."""
-        lead = os.pidfd_open(driver if driver > 0 else guest)
-        try:
-            poller = select.poll()
-            for descriptor in (lead, self._control, self._warden):
-                if descriptor >= 0:
-                    poller.register(descriptor, select.POLLIN)
-            reason = self._happened(poller.poll(wire.TICK_MS), lead)
-            if reason is not None:
-                return reason
-            self._ask_warden(wire.WATCH + memory_mb.to_bytes(4, "little"))
-            reason = self._watch_clocks(poller, lead, (guest, driver), wall_s, cpu_s, units)
-            self._ask_warden(wire.REST)
-            return reason
-        finally:
-            os.close(lead)
-
-    def _watch_clocks(self, poller: select.poll, lead: int, processes: tuple[int, int], wall_s: float, cpu_s: float, units: int) -> int:
+        self._ask_warden(wire.WATCH + memory_mb.to_bytes(4, "little"))
         started = unit_started = time.monotonic() - wire.TICK_MS / 1000
-        unit, cpu_before = b"\0\0\0\0", 0.0
-        while True:
+        unit, cpu_before, reason = _UNBEGUN, 0.0, -1
+        while reason < 0:
             now, cpu = time.monotonic(), sum(map(_cpu_seconds, processes))
             if self._progress[0:4] != unit:
                 unit, unit_started, cpu_before = self._progress[0:4], now, cpu
             if now - unit_started > wall_s or now - started > wall_s * units:
-                return wire.WALL
-            if cpu - cpu_before > cpu_s:
-                return wire.CPU
-            reason = self._happened(poller.poll(wire.TICK_MS), lead)
-            if reason is not None:
-                return reason
+                reason = wire.WALL
+            elif cpu - cpu_before > cpu_s:
+                reason = wire.CPU
+            else:
+                reason = self._happened(self._poller.poll(wire.TICK_MS), handle)
+        self._ask_warden(wire.REST)
+        return reason
 
-    def _happened(self, events: Sequence[tuple[int, int]], lead: int) -> int | None:
-        ready = {descriptor for descriptor, _ in events}
-        if lead in ready:
-            return wire.EXITED
-        for descriptor, reason in ((self._control, wire.ABORTED), (self._warden, wire.MEMORY)):
-            if descriptor in ready:
-                if not os.read(descriptor, 64):
-                    os._exit(0)
-                return reason
-        return None
+    def _happened(self, events: Sequence[tuple[int, int]], handle: int) -> int:
+        """Why the run is over, or -1."""
+        for descriptor, _ in events:
+            if descriptor == handle:
+                return wire.EXITED
+        for descriptor, _ in events:
+            if not os.read(descriptor, 64):
+                os._exit(0)
+            return wire.ABORTED if descriptor == CONTROL else wire.MEMORY
+        return -1
 
-    def _clear(self, guest: int, driver: int) -> tuple[dict[int, int], int, float]:
+    def _clear(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
         """Kill and reap everything in this PID namespace, renew the folder if it was touched.
 
-        Returns wait statuses, peak resident KiB, CPU seconds. No fork slips through the kill: the kernel completes none in a
-        process with a fatal signal pending.
+        Returns wait statuses of guest and driver, peak resident KiB, CPU seconds. No fork slips through the kill: the kernel
+        completes none in a process with a fatal signal pending.
         """
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
-        reaped = _reap(None)
+        if reason == wire.EXITED and driver_process < 0:
+            _, status, usage = os.wait4(guest_process, 0)
+            ended = status, -1, usage.ru_maxrss, usage.ru_utime + usage.ru_stime
+            if kernel.signal_everyone(signal.SIGKILL):
+                _, _, peak, seconds = _reap((guest_process, driver_process), None)
+                ended = status, -1, max(ended[2], peak), ended[3] + seconds
+        else:
+            kernel.signal_everyone(signal.SIGKILL)
+            ended = _reap((guest_process, driver_process), None)
         if self._box_state() != self._clean:
             os.chdir("/")
             self._ask_warden(wire.RENEW)
             os.chdir(jail.BOX)
             self._clean = self._box_state()
-        return reaped
+        return ended
 
     def _ask_warden(self, request: bytes) -> None:
         """Send a request and wait until it is done; an alarm about the run that has just ended is dropped."""
-        os.write(self._warden, request)
-        while (answer := os.read(self._warden, 64)) != wire.DONE:
+        os.write(WARDEN, request)
+        while (answer := os.read(WARDEN, 64)) != wire.DONE:
             if not answer:
                 os._exit(0)
 
-    def _box_state(self) -> tuple[int, int]:
-        """Changes whenever something was made, removed or changed at the top of the private folder."""
+    def _box_state(self) -> tuple[int, int, int]:
+        """Differs whenever something was made, removed or changed at the top of the private folder: time of change, size, mode."""
         try:
             status = os.stat(".")
-            return (status.st_ctime_ns, status.st_mode) if not os.listdir(".") else (-1, -1)
         except OSError:
-            return -1, -1
+            return -1, -1, -1
+        return status.st_ctime_ns, status.st_size, status.st_mode
 
 
 class WeakerNursery(Nursery):
@@ -218,17 +237,28 @@ class WeakerNursery(Nursery):
     def _ask_warden(self, request: bytes) -> None:
         """There is none."""
 
-    def _clear(self, guest: int, driver: int) -> tuple[dict[int, int], int, float]:
-        seats_forked = [process for process in (guest, driver) if process > 0]
-        for process in seats_forked:
+    def _clear(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
+        seats = [process for process in (guest_process, driver_process) if process > 0]
+        for process in seats:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        reaped = _reap(seats_forked)
+        ended = _reap((guest_process, driver_process), len(seats))
         for folder, _, _ in os.walk("."):
             os.chmod(folder, 0o700)
         for entry in os.scandir("."):
             shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-        return reaped
+        return ended
+
+
+def _arrange(control: int, pipes: Pipes, warden: int) -> None:
+    """Move the descriptors to the numbers that this module gives them. A missing one becomes /dev/null."""
+    guest_request, guest_result, driver_request, driver_result, output = pipes
+    wanted = (control, warden if warden >= 0 else 0, driver_request, driver_result, guest_request, guest_result, output)
+    copies = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 32) for descriptor in wanted]
+    os.closerange(CONTROL, 32)
+    for number, copy in enumerate(copies, CONTROL):
+        os.dup2(copy, number, inheritable=False)
+        os.close(copy)
 
 
 def _link() -> tuple[int, int]:
@@ -246,11 +276,11 @@ def _cpu_seconds(process: int) -> float:
         return 0.0
 
 
-def _reap(processes: Sequence[int] | None) -> tuple[dict[int, int], int, float]:
-    """Wait for these children, or for all there are. Returns wait statuses, peak resident KiB, CPU seconds."""
+def _reap(seats: tuple[int, int], count: int | None) -> tuple[int, int, int, float]:
+    """Wait for `count` children, or for all there are. Returns both seats' wait statuses (-1: none), peak resident KiB, CPU seconds."""
     statuses: dict[int, int] = {}
     peak, seconds = 0, 0.0
-    while processes is None or len(statuses) < len(processes):
+    while count is None or len(statuses) < count:
         try:
             process, status, usage = os.wait4(-1, 0)
         except ChildProcessError:
@@ -258,4 +288,4 @@ def _reap(processes: Sequence[int] | None) -> tuple[dict[int, int], int, float]:
         statuses[process] = status
         peak = max(peak, usage.ru_maxrss)
         seconds += usage.ru_utime + usage.ru_stime
-    return statuses, peak, seconds
+    return statuses.get(seats[0], -1), statuses.get(seats[1], -1), peak, seconds
