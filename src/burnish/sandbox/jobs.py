@@ -10,6 +10,8 @@ import marshal
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from burnish.sandbox.inside import wire
@@ -29,7 +31,7 @@ class Bounds:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A Python program: its source, trusted source to be run before it, and the function it must define (if any)."""
+    """A Python program: its source, the task's own source to be run before it, and the function it must define (if any)."""
 
     source: str
     preamble: str = ""
@@ -65,7 +67,8 @@ Job = Calls | Script | Session
 
 @dataclass
 class Run:
-    """What one run left behind. Frames are tuples of plain data from the guest and the driver, in order of arrival.
+    """What one run left behind. Frames are tuples of plain data from the guest and the driver, in order of arrival; the first
+    is `("ready",)` if judged code came to run there.
 
     `reason` is one of `wire.EXITED, WALL, CPU, MEMORY, ABORTED`; statuses are wait statuses (-1: no such process);
     `malformed` says how the guest's frames were broken, or is empty. `units_begun` is 0 if the
@@ -98,7 +101,7 @@ def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
     """The request blocks for the guest and for the driver (empty: no driver)."""
     program = job.program
     common: dict[str, Any] = {
-        "preamble": program.preamble,
+        "preamble": _compiled(program.preamble),
         "entry_point": program.entry_point,
         "memory_mb": bounds.memory_mb,
         "file_mb": bounds.file_mb,
@@ -112,6 +115,17 @@ def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
     if isinstance(job, Script):
         return _block({**guest, "mode": "script", "stdin": job.stdin}), b""
     return _block({**guest, "mode": "session"}), _block({**common, "drives": list(job.drives)})
+
+
+@lru_cache(maxsize=1 << 12)
+def _compiled(preamble: str) -> CodeType | str | None:
+    """The task's own code, compiled once here; as it is if it does not compile, so that the seat meets the error and reports it."""
+    if not preamble.strip():
+        return None
+    try:
+        return compile(preamble, wire.PREAMBLE, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return preamble
 
 
 def _block(request: dict[str, Any]) -> bytes:

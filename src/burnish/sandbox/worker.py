@@ -27,6 +27,7 @@ Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
 _HERE = Path(__file__).parent
 _ENVIRONMENT = {
+    "LC_ALL": "C",
     "PYTHONHASHSEED": "0",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -197,6 +198,7 @@ class _Exchange:
         self._room = (bounds.output_bytes + 20_000) * (count + 2)
         self._output = bytearray()
         self._aborted = False
+        self._ready = [False, False]
         self.run = Run()
 
     def complete(self) -> Run:
@@ -214,6 +216,9 @@ class _Exchange:
             self._converse(started + self._bounds.wall_s * self._units + _GRACE_S)
         self._reply()
         self._drain()
+        for ready, frames in zip(self._ready, (self.run.guest, self.run.driver), strict=True):
+            if ready:
+                frames.insert(0, ("ready",))
         self.run.wall_s = time.monotonic() - started
         self.run.output = bytes(self._output)
         return self.run
@@ -261,7 +266,8 @@ class _Exchange:
         if self._unsent:
             raise SandboxError("a seat of the jail ended before it had read its request")
         run = self.run
-        run.reason, run.guest_status, run.driver_status, peak, cpu, run.units_begun = wire.REPLY.unpack(message)
+        run.reason, run.guest_status, run.driver_status, peak, cpu, page = wire.REPLY.unpack(message)
+        run.units_begun, *self._ready = wire.PAGE.unpack(page)
         run.peak_mb, run.cpu_s = peak / 1024, cpu / 1e6
 
     def _drain(self) -> None:

@@ -17,7 +17,7 @@ def run(seat: Seat, link: int) -> None:
     """Run test code against the guest. Never returns."""
     namespace: dict[str, Any] = {"__name__": "tests"}
     run_preamble(seat, namespace)
-    seat.send("ready")
+    seat.ready(wire.DRIVER_READY)
     remote = _Remote(link, seat.limit + 1000)
     if not remote.is_loaded():
         os._exit(0)

@@ -28,7 +28,7 @@ def run(seat: Seat, link: int, output: int) -> None:
     if mode == "script":
         _redirect(request["stdin"], output)
     os.close(output)
-    seat.send("ready")
+    seat.ready(wire.GUEST_READY)
     if mode == "script":
         _run_script(seat, module)
     elif _load(seat, module):
@@ -172,12 +172,12 @@ def warm_up(rounds: int = 20) -> None:
     for _ in range(rounds):
         request: dict[str, Any] = {
             "source": _SAMPLE,
-            "preamble": "import math",
+            "preamble": compile("import math", wire.PREAMBLE, "exec"),
             "entry_point": "sample",
             "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})],
         }
         seat = Seat.__new__(Seat)
-        seat.request, seat.limit, seat._pipe, seat._progress = marshal.loads(marshal.dumps(request)), 1 << 20, sink, bytearray(4)
+        seat.request, seat.limit, seat._pipe, seat._progress = marshal.loads(marshal.dumps(request)), 1 << 20, sink, bytearray(8)
         module = ModuleType(codec.GUEST_MODULE)
         run_preamble(seat, module.__dict__)
         if _load(seat, module):

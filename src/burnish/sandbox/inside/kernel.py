@@ -22,6 +22,8 @@ ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_NOEXEC = 1, 2, 4, 8
 _MNT_DETACH, _AT_RECURSIVE, _AT_FDCWD = 2, 0x8000, -100
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 22, 24
 _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 28, 38, 47
+STREAM, PACKETS, _CLOSE_ON_EXEC = 1, 5, 0o2000000
+_PAGE, _MAP_SHARED_ANONYMOUS = 4096, 0x21
 _SECUREBITS_LOCKED = 0xEF
 """NOROOT, NO_SETUID_FIXUP, KEEP_CAPS off, NO_CAP_AMBIENT_RAISE, all with their locks."""
 
@@ -50,6 +52,22 @@ _kill = ctypes.PyDLL(None).kill
 def signal_everyone(number: int) -> bool:
     """Signal every process that this one may signal, itself excepted. False if there is none (no exception: this is a hot path)."""
     return int(_kill(-1, number)) == 0
+
+
+def socket_pair(kind: int) -> tuple[int, int]:
+    """Two connected Unix sockets; `kind` is `STREAM` or `PACKETS`. Without Python's socket module, whose pages every fork would copy."""
+    pair = (ctypes.c_int * 2)()
+    _check(libc.socketpair(1, kind | _CLOSE_ON_EXEC, 0, pair), "socketpair")
+    return pair[0], pair[1]
+
+
+def shared_page() -> memoryview:
+    """A page of zeros that this process shares with its children."""
+    libc.mmap.restype = ctypes.c_void_p
+    address = libc.mmap(None, ctypes.c_size_t(_PAGE), 3, _MAP_SHARED_ANONYMOUS, -1, ctypes.c_long(0))
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mmap")
+    return memoryview((ctypes.c_ubyte * _PAGE).from_address(address)).cast("B")
 
 
 def unshare(flags: int) -> None:

@@ -6,18 +6,14 @@ trusted parent. As process 1 it adopts every orphan, so that nothing can hide fr
 
 from __future__ import annotations
 
-import _socket
 import contextlib
-import fcntl
 import gc
 import json
-import mmap
 import os
-import random
 import resource
 import select
-import shutil
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -30,6 +26,8 @@ Pipes = tuple[int, int, int, int, int]
 CONTROL, WARDEN, DRIVER_REQUEST, DRIVER_RESULT, GUEST_REQUEST, GUEST_RESULT, OUTPUT, FIRST_FREE = range(3, 11)
 """The nursery's descriptors: in an order in which a seat closes what is not its own by one call."""
 _UNBEGUN = b"\0\0\0\0"
+_AWAY = 40
+_BLANK = bytes(wire.PAGE.size)
 
 
 def report(control: int, message: dict[str, Any]) -> None:
@@ -49,7 +47,7 @@ class Nursery:
     def __init__(self, control: int, pipes: Pipes, warden: int, user: int) -> None:
         _arrange(control, pipes, warden)
         self._has_warden, self._user = warden >= 0, user
-        self._progress = mmap.mmap(-1, resource.getpagesize())
+        self._progress = kernel.shared_page()
         self._no_signals = seccomp.no_signals()
         self._clean = (0, 0, 0)
         self._poller = select.poll()
@@ -79,7 +77,8 @@ class Nursery:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        random.seed(0)
+        if "random" in sys.modules:
+            sys.modules["random"].seed(0)
 
     def _lock(self) -> list[str]:
         if os.getpid() != 1:
@@ -91,13 +90,12 @@ class Nursery:
         return layers
 
     def _obey(self, seat_count: int, wall_ms: int, cpu_ms: int, memory_mb: int, units: int) -> None:
-        progress = self._progress
-        progress[0:4] = _UNBEGUN
+        self._progress[0:8] = _BLANK
         if seat_count == 1:
             link = driver_process = -1
             lead = guest_process = self._fork_guest(-1, -1)
         else:
-            link, other = _link()
+            link, other = kernel.socket_pair(kernel.STREAM)
             guest_process = self._fork_guest(link, other)
             lead = driver_process = self._fork_driver(link, other)
             os.close(link)
@@ -110,8 +108,8 @@ class Nursery:
         self._poller.unregister(handle)
         os.close(handle)
         guest_status, driver_status, peak, seconds = self._clear(guest_process, driver_process, reason)
-        unit = int.from_bytes(progress[0:4], "little")
-        os.write(CONTROL, wire.REPLY.pack(reason, guest_status, driver_status, peak, int(seconds * 1e6), unit))
+        page = bytes(self._progress[0:8])
+        os.write(CONTROL, wire.REPLY.pack(reason, guest_status, driver_status, peak, int(seconds * 1e6), page))
 
     def _fork_guest(self, link: int, other: int) -> int:
         process = int(kernel.fork())
@@ -155,8 +153,8 @@ class Nursery:
         unit, cpu_before, reason = _UNBEGUN, 0.0, -1
         while reason < 0:
             now, cpu = time.monotonic(), sum(map(_cpu_seconds, processes))
-            if self._progress[0:4] != unit:
-                unit, unit_started, cpu_before = self._progress[0:4], now, cpu
+            if bytes(self._progress[0:4]) != unit:
+                unit, unit_started, cpu_before = bytes(self._progress[0:4]), now, cpu
             if now - unit_started > wall_s or now - started > wall_s * units:
                 reason = wire.WALL
             elif cpu - cpu_before > cpu_s:
@@ -243,27 +241,31 @@ class WeakerNursery(Nursery):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         ended = _reap((guest_process, driver_process), len(seats))
-        for folder, _, _ in os.walk("."):
-            os.chmod(folder, 0o700)
-        for entry in os.scandir("."):
-            shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+        _empty(".")
         return ended
+
+
+def _empty(folder: str) -> None:
+    """Remove everything in `folder`, whatever its modes."""
+    os.chmod(folder, 0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            _empty(entry.path)
+            os.rmdir(entry.path)
+        else:
+            os.unlink(entry.path)
 
 
 def _arrange(control: int, pipes: Pipes, warden: int) -> None:
     """Move the descriptors to the numbers that this module gives them. A missing one becomes /dev/null."""
     guest_request, guest_result, driver_request, driver_result, output = pipes
     wanted = (control, warden if warden >= 0 else 0, driver_request, driver_result, guest_request, guest_result, output)
-    copies = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 32) for descriptor in wanted]
-    os.closerange(CONTROL, 32)
-    for number, copy in enumerate(copies, CONTROL):
-        os.dup2(copy, number, inheritable=False)
-        os.close(copy)
-
-
-def _link() -> tuple[int, int]:
-    left, right = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    return left.detach(), right.detach()
+    for number, descriptor in enumerate(wanted, _AWAY + CONTROL):
+        os.dup2(descriptor, number)
+    os.closerange(CONTROL, _AWAY)
+    for number in range(CONTROL, FIRST_FREE):
+        os.dup2(_AWAY + number, number, inheritable=False)
+    os.closerange(_AWAY, _AWAY + FIRST_FREE)
 
 
 def _cpu_seconds(process: int) -> float:

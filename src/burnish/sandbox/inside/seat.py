@@ -1,7 +1,7 @@
 """A seat: a freshly forked process with its one request, its own limits and pipes, and how it reports what happened.
 
-Frames go out as codec tuples whose first item names them; `ready` is sent just before judged code first runs, so anything
-odd after it is the program's own doing. Nothing here decides whether an answer is right.
+Frames go out as codec tuples whose first item names them; a seat says that it is ready, in the shared page, just before
+judged code first runs, so anything odd after that is the program's own doing. Nothing here decides whether an answer is right.
 """
 
 from __future__ import annotations
@@ -35,30 +35,37 @@ class Seat:
         """Send one frame to the trusted parent."""
         wire.write_block(self._pipe, codec.encode(frame, self.limit + 10_000))
 
+    def ready(self, place: int) -> None:
+        """Say that judged code runs from here on. `place` is `wire.GUEST_READY` or `wire.DRIVER_READY`."""
+        self._progress[place] = 1
+
     def start_unit(self, unit: int) -> None:
         """Tell the nursery that a new unit begins: its clock starts now."""
         self._progress[0:4] = (unit + 1).to_bytes(4, "little")
 
 
 def _apply_limits(request: dict[str, Any], limit_processes: bool) -> None:
-    megabyte = 1 << 20
-    memory = request["memory_mb"] * megabyte
-    limits = [
-        (resource.RLIMIT_DATA, memory),
-        (resource.RLIMIT_AS, memory + (1 << 30)),
-        (resource.RLIMIT_FSIZE, request["file_mb"] * megabyte),
-        (resource.RLIMIT_CPU, request["cpu_total_s"]),
-    ]
+    setrlimit = resource.setrlimit
+    memory = request["memory_mb"] << 20
+    setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    memory += 1 << 30
+    setrlimit(resource.RLIMIT_AS, (memory, memory))
+    file = request["file_mb"] << 20
+    setrlimit(resource.RLIMIT_FSIZE, (file, file))
+    seconds = request["cpu_total_s"]
+    setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     if limit_processes:
-        limits.append((resource.RLIMIT_NPROC, request["processes"] + 3))
-    for limit, value in limits:
-        resource.setrlimit(limit, (value, value))
+        processes = request["processes"] + 3
+        setrlimit(resource.RLIMIT_NPROC, (processes, processes))
 
 
 def run_preamble(seat: Seat, namespace: dict[str, Any]) -> None:
-    """Execute the task's own code in `namespace`; a failure of it is reported as such and ends the seat."""
+    """Execute the task's own code, compiled by the parent, in `namespace`; if it fails the seat says so and ends."""
+    code = seat.request["preamble"]
+    if code is None:
+        return
     try:
-        exec(compile(seat.request["preamble"], wire.PREAMBLE, "exec", dont_inherit=True), namespace)
+        exec(code, namespace)
     except BaseException as error:
         seat.send("setup", f"the preamble raised {type(error).__name__}: {error}"[:TEXT])
         os._exit(wire.SETUP_FAILED)

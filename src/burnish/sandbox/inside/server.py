@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import _socket
 import importlib
 import json
 import os
 import sys
 
-from . import jail
+from . import jail, kernel
 from .nursery import Nursery, Pipes, WeakerNursery, report
 from .warden import Warden
 
@@ -29,8 +28,7 @@ def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str]
     except Exception as error:
         report(control, {"missing": "server", "reason": f"{type(error).__name__}: {error}"})
         return
-    left, right = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    outside, inside = left.detach(), right.detach()
+    outside, inside = kernel.socket_pair(kernel.PACKETS)
     nursery = os.fork()
     if nursery == 0:
         os.close(processes)

@@ -12,8 +12,12 @@ import struct
 ORDER = struct.Struct("<BIIII")
 """seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, number of units."""
 ABORT = b"A"
-REPLY = struct.Struct("<BiiIII")
-"""reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, last unit begun (from 1)."""
+REPLY = struct.Struct("<BiiII8s")
+"""reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, the shared page."""
+PAGE = struct.Struct("<I??xx")
+"""The page that seats share with the nursery: last unit begun (from 1); guest, driver came to run judged code."""
+GUEST_READY, DRIVER_READY = 4, 5
+"""Places in the page."""
 EXITED, WALL, CPU, MEMORY, ABORTED = range(5)
 LENGTH = struct.Struct("<I")
 RENEW, WATCH, REST, DONE, EXCEEDED = b"R", b"W", b"S", b"D", b"M"
@@ -27,7 +31,12 @@ ARTEFACT, PREAMBLE, DRIVER = "<solution>", "<preamble>", "<tests>"
 
 def read_exactly(descriptor: int, count: int) -> bytes:
     """Read `count` bytes or raise `EOFError`."""
-    parts = []
+    whole = os.read(descriptor, min(count, 1 << 20))
+    if len(whole) == count:
+        return whole
+    if not whole:
+        raise EOFError
+    parts, count = [whole], count - len(whole)
     while count:
         part = os.read(descriptor, min(count, 1 << 16))
         if not part:
@@ -47,6 +56,7 @@ def read_block(descriptor: int, limit: int = 1 << 31) -> bytes:
 
 def write_block(descriptor: int, data: bytes) -> None:
     """Write a length and the bytes."""
-    view = memoryview(LENGTH.pack(len(data)) + data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    data = LENGTH.pack(len(data)) + data
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
