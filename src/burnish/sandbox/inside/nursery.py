@@ -59,7 +59,7 @@ class Nursery:
                 if message != wire.ABORT:
                     self._obey(wire.ORDER.unpack(message))
         except jail.LayerMissing as error:
-            report(self._control, {"missing": error.args[0], "reason": error.args[1]})
+            report(self._control, error.report())
         finally:
             os._exit(1)
 
