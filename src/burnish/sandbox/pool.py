@@ -66,7 +66,6 @@ class Sandbox:
 
     def _reset(self) -> None:
         self._idle: list[Server] = []
-        self._started: set[Server] = set()
         self._busy = 0
         self._free = threading.Condition()
         self._threads: ThreadPoolExecutor | None = None
@@ -75,20 +74,20 @@ class Sandbox:
         """Run `job`; blocks until a server is free. Raises `SandboxError` after three failed attempts, `Unavailable` without a jail."""
         for attempt in range(ATTEMPTS):
             try:
-                return self._run_once(job, bounds, stop)
+                return self._run_once(job, bounds, stop, fresh=attempt > 0)
             except SandboxError:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
-    def _run_once(self, job: Job, bounds: Bounds, stop: Stop | None) -> Run:
-        server = self._acquire()
+    def _run_once(self, job: Job, bounds: Bounds, stop: Stop | None, fresh: bool) -> Run:
+        server = self._acquire(fresh)
         try:
             run = server.run(job, bounds, stop)
         except BaseException:
             self._release(server, broken=True)
             raise
-        self._release(server, broken=server.runs >= RUNS_PER_SERVER)
+        self._release(server, broken=server.runs >= RUNS_PER_SERVER or not server.reusable)
         return run
 
     async def arun(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
@@ -113,38 +112,35 @@ class Sandbox:
             idle += self._idle
             self._idle = []
         for server in idle:
-            self._started.discard(server)
             server.close()
 
-    def _acquire(self) -> Server:
+    def _acquire(self, fresh: bool) -> Server:
+        """An idle server or a new one; with `fresh` a new one in place of an idle one, for whatever killed one may have killed all."""
         with self._free:
             while self._busy >= self.workers:
                 self._free.wait()
             self._busy += 1
-            if self._idle:
-                return self._idle.pop()
+            idle = self._idle.pop() if self._idle else None
+        if idle is not None and not fresh:
+            return idle
         try:
-            server = self.server_class(self._preload, self._packages, self.level)
+            if idle is not None:
+                idle.close()
+            return self.server_class(self._preload, self._packages, self.level)
         except BaseException:
             self._release(None, broken=True)
             raise
-        self._started.add(server)
-        return server
 
     def _release(self, server: Server | None, broken: bool) -> None:
-        if server is not None and broken:
-            self._started.discard(server)
-            server.close()
-        with self._free:
-            self._busy -= 1
-            if server is not None and not broken:
-                self._idle.append(server)
-            self._free.notify()
-
-    def _after_fork(self) -> None:
-        for server in self._started:
-            server.forget()
-        self._reset()
+        try:
+            if server is not None and broken:
+                server.close()
+        finally:
+            with self._free:
+                self._busy -= 1
+                if server is not None and not broken:
+                    self._idle.append(server)
+                self._free.notify()
 
 
 _alive: weakref.WeakSet[Sandbox] = weakref.WeakSet()
@@ -152,7 +148,7 @@ _alive: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 
 def _forget_all() -> None:
     for sandbox in list(_alive):
-        sandbox._after_fork()
+        sandbox._reset()
 
 
 def _close_all() -> None:

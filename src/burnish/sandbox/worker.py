@@ -6,6 +6,7 @@ nothing is buffered beyond the bounds. Any doubt about the server raises `Sandbo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -14,7 +15,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,8 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "33554432",
 }
 """Fixed hash seed: the same program gets the same verdict. Numeric libraries start no threads. The rest saves page faults in seats."""
+_OUTWARD = (True, False, True, False, False)
+"""Directions of the pipes: guest request, guest result, driver request, driver result, output."""
 _START_S, _GRACE_S = 20.0, 10.0
 _QUIET_MS = 4
 """So long the parent sleeps until the run is over; only then it wakes for every frame, to stop, drain and cut."""
@@ -62,30 +67,24 @@ class Server:
     """What the bare interpreter of a server runs; its arguments are this package's folder and a JSON object."""
 
     def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full") -> None:
-        folders = package_folders(packages)
-        self._folder = tempfile.TemporaryDirectory(prefix="burnish-") if level == "weaker" else None
-        self._control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._near, far = _pipes()
-        arguments = {
-            "control": remote.fileno(),
-            "pipes": far,
-            "level": level,
-            "folder": self._folder.name if self._folder else "",
-            "preload": list(preload),
-            "packages": folders,
-        }
+        self.runs = 0
+        self.reusable = True
+        """False once a seat may have left its request unread: the next seat would read that one, not its own."""
+        self._control: socket.socket
+        self._near: list[int] = []
+        self._descriptors = contextlib.ExitStack()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        arguments = {"level": level, "preload": list(preload), "packages": package_folders(packages)}
         try:
-            self._process = _start(self.boot, json.dumps(arguments), [remote.fileno(), *far])
+            self._launch(arguments)
+            self.layers = self._greeting()
         except OSError as error:
             self.close()
             raise SandboxError(f"the jail's server could not be started: {error}") from error
-        finally:
-            remote.close()
-            for descriptor in far:
-                os.close(descriptor)
-        self.runs = 0
-        self.layers = self._greeting()
+        except BaseException:
+            self.close()
+            raise
         self._request, self._driver_request = self._near[0], self._near[2]
         self._guest, self._driver, self._output = self._near[1], self._near[3], self._near[4]
         for descriptor in self._near:
@@ -97,6 +96,27 @@ class Server:
         """True if the nursery has something to say within so long."""
         return bool(self._poller.poll(milliseconds))
 
+    def _launch(self, arguments: dict[str, Any]) -> None:
+        """Start the process. What is only for the child is closed here again, whatever happens."""
+        with _changing, contextlib.ExitStack() as passing:
+            _living.add(self)
+            _avoid_standard_streams(passing)
+            if arguments["level"] == "weaker":
+                self._folder = tempfile.TemporaryDirectory(prefix="burnish-")
+            self._control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._descriptors.enter_context(self._control)
+            passing.enter_context(remote)
+            far = []
+            for outward in _OUTWARD:
+                source, sink = os.pipe()
+                near_end, far_end = (sink, source) if outward else (source, sink)
+                self._descriptors.callback(os.close, near_end)
+                passing.callback(os.close, far_end)
+                self._near.append(near_end)
+                far.append(far_end)
+            ends = {"control": remote.fileno(), "pipes": far, "folder": self._folder.name if self._folder else ""}
+            self._process = _start(self.boot, json.dumps({**arguments, **ends}), [remote.fileno(), *far])
+
     def _greeting(self) -> list[str]:
         self._control.settimeout(_START_S)
         try:
@@ -105,11 +125,11 @@ class Server:
             message = b""
         self._control.settimeout(None)
         if not message:
-            self.close()
             raise SandboxError("The jail's server did not start. Run `burnish doctor` to see which layer fails.")
         report = json.loads(message)
+        if report.get("transient"):
+            raise SandboxError(f"the jail's server could not be started: {report['reason']}")
         if "missing" in report:
-            self.close()
             name, reason = report["missing"], report["reason"]
             missing = f"The jail's layer {name!r} is not available here ({reason})."
             raise Unavailable(f"{missing} Mend: {mend(name)}; or choose BURNISH_SANDBOX=weaker knowingly.")
@@ -120,16 +140,16 @@ class Server:
         self.runs += 1
         exchange = _Exchange(self, job, bounds, stop)
         try:
-            return exchange.complete()
+            run = exchange.complete()
         except OSError as error:
             raise SandboxError(f"the jail's server failed: {error}") from error
+        self.reusable = bool(run.guest) and (bool(run.driver) or not isinstance(job, Session))
+        return run
 
     def close(self) -> None:
         """Kill the server with everything in it, and reap it."""
-        self._control.close()
-        for descriptor in self._near:
-            os.close(descriptor)
-        self._near = []
+        with _changing:
+            self._descriptors.close()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -138,22 +158,43 @@ class Server:
 
     def forget(self) -> None:
         """In a forked child of the parent: let go of the descriptors, leave the server to its owner."""
-        self._control.close()
-        for descriptor in self._near:
-            os.close(descriptor)
-        self._near = []
+        self._descriptors.close()
         if self._process is not None:
             self._process.returncode = 0
         if self._folder is not None:
             self._folder._finalizer.detach()  # type: ignore[attr-defined]
 
 
+_living: weakref.WeakSet[Server] = weakref.WeakSet()
+_changing = threading.RLock()
+"""Held while descriptors of a server come and go: a fork in the midst of that would give the child some for ever."""
+
+
+def _forget_all() -> None:
+    for server in list(_living):
+        server.forget()
+    _changing.release()
+
+
+os.register_at_fork(before=_changing.acquire, after_in_parent=_changing.release, after_in_child=_forget_all)
+
+
+def _avoid_standard_streams(until: contextlib.ExitStack) -> None:
+    """Where the parent has closed stdin, stdout or stderr, no pipe of ours may take its number: others write there."""
+    descriptor = -1
+    while descriptor <= 2:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        until.callback(os.close, descriptor)
+
+
 def _start(boot: str, arguments: str, descriptors: list[int]) -> subprocess.Popen[bytes]:
+    """In a session of its own: what the terminal sends to the parent's group (Ctrl-C, Ctrl-Z) must not hit judged programs."""
     return subprocess.Popen(
         [sys.executable, "-S", "-s", "-P", "-B", "-X", "utf8", "-c", boot, str(_HERE), arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
         env=_ENVIRONMENT,
         pass_fds=descriptors,
         cwd="/",
@@ -170,16 +211,6 @@ def package_folders(names: Sequence[str]) -> list[str]:
         folder = os.path.realpath(next(iter(spec.submodule_search_locations)))
         folders += [path for path in (folder, f"{folder}.libs") if os.path.isdir(path)]
     return folders
-
-
-def _pipes() -> tuple[list[int], list[int]]:
-    """Near and far ends of: guest request, guest result, driver request, driver result, output."""
-    near, far = [], []
-    for outward in (True, False, True, False, False):
-        source, sink = os.pipe()
-        near.append(sink if outward else source)
-        far.append(source if outward else sink)
-    return near, far
 
 
 class _Exchange:

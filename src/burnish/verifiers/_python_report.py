@@ -130,5 +130,11 @@ def _signal(status: int) -> int:
 
 
 def was_killed(run: Run) -> bool:
-    """True if the guest got a SIGKILL that neither the nursery nor a limit explains: maybe the kernel, short of memory."""
-    return run.reason == wire.EXITED and _signal(run.guest_status) == signal.SIGKILL
+    """True if a seat got a SIGKILL that neither the nursery nor a limit explains: maybe the kernel, short of memory.
+
+    The nursery itself kills a guest whose driver has ended well.
+    """
+    if run.reason != wire.EXITED:
+        return False
+    guest_was, driver_was = (_signal(status) == signal.SIGKILL for status in (run.guest_status, run.driver_status))
+    return driver_was or (guest_was and run.driver_status != 0)

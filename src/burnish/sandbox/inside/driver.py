@@ -20,7 +20,7 @@ def run(seat: Seat, link: int) -> None:
     seat.ready(wire.DRIVER_READY)
     remote = _Remote(link, seat.limit + 1000)
     if not remote.is_loaded():
-        os._exit(0)
+        os._exit(wire.GUEST_GONE)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
         started = time.perf_counter()
@@ -28,7 +28,7 @@ def run(seat: Seat, link: int) -> None:
         frame = _drive(remote, dict(namespace), kind, code, seat.request["entry_point"])
         seat.send(*frame, index, time.perf_counter() - started)
         if remote.gone:
-            break
+            os._exit(wire.GUEST_GONE)
     os._exit(0)
 
 

@@ -7,6 +7,7 @@ cannot be had raises `LayerMissing` with its name; nothing falls back silently.
 
 from __future__ import annotations
 
+import errno
 import os
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -23,6 +24,15 @@ _FIRST_USER, _USER_INSIDE = 0x10000000, 1000
 
 class LayerMissing(Exception):
     """A layer of the jail cannot be had here; `args` are the layer's name and the reason."""
+
+    def report(self) -> dict[str, object]:
+        """What the parent is told."""
+        return {"missing": self.args[0], "reason": self.args[1], "transient": is_transient(self.__cause__)}
+
+
+def is_transient(error: BaseException | None) -> bool:
+    """True for a fault of the moment (memory, processes or descriptors are short), not of the machine."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", 0) in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 def enter(packages: Sequence[str]) -> int:

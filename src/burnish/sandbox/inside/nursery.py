@@ -26,7 +26,6 @@ Pipes = tuple[int, int, int, int, int]
 CONTROL, WARDEN, DRIVER_REQUEST, DRIVER_RESULT, GUEST_REQUEST, GUEST_RESULT, OUTPUT, FIRST_FREE = range(3, 11)
 """The nursery's descriptors: in an order in which a seat closes what is not its own by one call."""
 _UNBEGUN = b"\0\0\0\0"
-_AWAY = 40
 _BLANK = bytes(wire.PAGE.size)
 
 
@@ -69,7 +68,7 @@ class Nursery:
                 if message != wire.ABORT:
                     self._obey(*wire.ORDER.unpack(message))
         except jail.LayerMissing as error:
-            report(CONTROL, {"missing": error.args[0], "reason": error.args[1]})
+            report(CONTROL, error.report())
         finally:
             os._exit(1)
 
@@ -260,12 +259,13 @@ def _arrange(control: int, pipes: Pipes, warden: int) -> None:
     """Move the descriptors to the numbers that this module gives them. A missing one becomes /dev/null."""
     guest_request, guest_result, driver_request, driver_result, output = pipes
     wanted = (control, warden if warden >= 0 else 0, driver_request, driver_result, guest_request, guest_result, output)
-    for number, descriptor in enumerate(wanted, _AWAY + CONTROL):
+    away = max(*wanted, FIRST_FREE) + 1
+    for number, descriptor in enumerate(wanted, away):
         os.dup2(descriptor, number)
-    os.closerange(CONTROL, _AWAY)
-    for number in range(CONTROL, FIRST_FREE):
-        os.dup2(_AWAY + number, number, inheritable=False)
-    os.closerange(_AWAY, _AWAY + FIRST_FREE)
+    os.closerange(CONTROL, away)
+    for number, descriptor in enumerate(range(away, away + len(wanted)), CONTROL):
+        os.dup2(descriptor, number, inheritable=False)
+        os.close(descriptor)
 
 
 def _cpu_seconds(process: int) -> float:

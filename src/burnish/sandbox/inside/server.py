@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 
 from . import jail, kernel
@@ -15,6 +16,7 @@ from .warden import Warden
 def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str], packages: list[str]) -> None:
     """Build the jail, then serve orders from `control` until the parent hangs up."""
     try:
+        _forget_inherited_signals()
         sys.path += dict.fromkeys(map(os.path.dirname, packages))
         for name in preload:
             importlib.import_module(name)
@@ -23,10 +25,10 @@ def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str]
         processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
         user = jail.enter(packages)
     except jail.LayerMissing as error:
-        report(control, {"missing": error.args[0], "reason": error.args[1]})
+        report(control, error.report())
         return
     except Exception as error:
-        report(control, {"missing": "server", "reason": f"{type(error).__name__}: {error}"})
+        report(control, {"missing": "server", "reason": f"{type(error).__name__}: {error}", "transient": jail.is_transient(error)})
         return
     outside, inside = kernel.socket_pair(kernel.PACKETS)
     nursery = os.fork()
@@ -37,6 +39,14 @@ def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str]
     for descriptor in (control, *pipes, inside):
         os.close(descriptor)
     Warden(outside, nursery, processes, user).serve()
+
+
+def _forget_inherited_signals() -> None:
+    """Signals that the parent ignores or blocks stay so across exec: children would not be waited for, clocks would not strike."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def from_command_line() -> None:

@@ -25,6 +25,8 @@ RENEW, WATCH, REST, DONE, EXCEEDED = b"R", b"W", b"S", b"D", b"M"
 TICK_MS = 20
 SETUP_FAILED = 121
 """Exit status of a seat that failed before any judged code ran."""
+GUEST_GONE = 122
+"""Exit status of a driver whose guest ended before it did."""
 ARTEFACT, PREAMBLE, DRIVER = "<solution>", "<preamble>", "<tests>"
 """File names under which code is compiled, so that traceback entries can be told apart."""
 
