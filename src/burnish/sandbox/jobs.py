@@ -1,13 +1,14 @@
 """What can be run in the jail, and what comes back. Plain data; no knowledge of tests or rewards.
 
 `Calls` runs a program's function on inputs, `Script` runs a whole program on stdin, `Session` lets driver code in a second
-process use the program's functions. A `unit` number groups calls that share one time limit.
+process use the program's functions, `Shared` runs program and test code in one. A `unit` number groups calls that share one time limit.
 """
 
 from __future__ import annotations
 
 import marshal
 import math
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -62,7 +63,19 @@ class Session:
     drives: Sequence[tuple[int, str, str]]
 
 
-Job = Calls | Script | Session
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Run `(unit, kind, content)` in the program's own process: test code as for `Session`, or kind `calls`.
+
+    The content of `calls` are rows `(args, kwargs, expected, raises, tolerance, loose)`. Every frame must end with `nonce`.
+    """
+
+    program: Program
+    drives: Sequence[tuple[int, str, Any]]
+    nonce: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
+
+
+Job = Calls | Script | Session | Shared
 
 
 @dataclass
@@ -91,10 +104,14 @@ class Run:
 
 def units_of(job: Job) -> int:
     """How many units (time limits) a job has."""
+    return max(1, len({row[0] for row in rows_of(job)}))
+
+
+def rows_of(job: Job) -> Sequence[tuple[Any, ...]]:
+    """What a job answers one by one, a frame for each; nothing for a whole program."""
     if isinstance(job, Script):
-        return 1
-    rows: Sequence[tuple[Any, ...]] = job.calls if isinstance(job, Calls) else job.drives
-    return max(1, len({row[0] for row in rows}))
+        return ()
+    return job.calls if isinstance(job, Calls) else job.drives
 
 
 def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
@@ -114,6 +131,8 @@ def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
         return _block({**guest, "mode": "calls", "calls": list(job.calls)}), b""
     if isinstance(job, Script):
         return _block({**guest, "mode": "script", "stdin": job.stdin}), b""
+    if isinstance(job, Shared):
+        return _block({**guest, "mode": "shared", "drives": list(job.drives), "nonce": job.nonce}), b""
     return _block({**guest, "mode": "session"}), _block({**common, "drives": list(job.drives)})
 
 

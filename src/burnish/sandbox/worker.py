@@ -24,7 +24,7 @@ from typing import Any
 
 from burnish.core.errors import SandboxError, Unavailable
 from burnish.sandbox.inside import codec, wire
-from burnish.sandbox.jobs import Bounds, Calls, Job, Run, Session, requests, units_of
+from burnish.sandbox.jobs import Bounds, Job, Run, Session, requests, rows_of, units_of
 
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
@@ -225,8 +225,7 @@ class _Exchange:
             self._unsent[server._driver_request] = memoryview(driver)
         self._two_seats = isinstance(job, Session)
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
-        count = len(job.calls) if isinstance(job, Calls) else len(job.drives) if isinstance(job, Session) else 1
-        self._room = (bounds.output_bytes + 20_000) * (count + 2)
+        self._room = (bounds.output_bytes + 20_000) * (len(rows_of(job)) + 3)
         self._output = bytearray()
         self._aborted = False
         self._ready = [False, False]

@@ -31,12 +31,29 @@ class Findings:
     checks: list[Check] = dataclasses.field(default_factory=list)
     invalid: list[Diagnostic] = dataclasses.field(default_factory=list)
     tamper: list[TamperFlag] = dataclasses.field(default_factory=list)
+    shared: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Checks that were judged in the program's own address space, and why."""
     cost: Cost = Cost()
 
     def flag(self, flag: TamperFlag | None) -> None:
         """Note a sign of tampering, once per kind."""
         if flag is not None and all(known.code != flag.code for known in self.tamper):
             self.tamper.append(flag)
+
+    def notes(self) -> list[Diagnostic]:
+        """What is worth knowing about how the checks were judged."""
+        by_reason: dict[str, list[str]] = {}
+        for check, reason in self.shared.items():
+            by_reason.setdefault(reason, []).append(check)
+        return [
+            Diagnostic(
+                code="python.shared",
+                message=f"program and tests shared one address space in {', '.join(checks)}: {reason}",
+                severity="info",
+                visibility="eval",
+            )
+            for reason, checks in by_reason.items()
+        ]
 
 
 class Judge:

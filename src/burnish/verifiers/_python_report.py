@@ -10,6 +10,7 @@ from typing import Any
 
 from burnish.core.records import Check, CheckSpec, Counterexample, Diagnostic, Outcome, SourceSpan, TamperFlag
 from burnish.sandbox.inside import wire
+from burnish.sandbox.inside.compare import matches as matches
 from burnish.sandbox.jobs import Run
 from burnish.verifiers._python_values import clean
 
@@ -50,20 +51,6 @@ def is_description(value: Any) -> bool:
 def exception_name(description: Any) -> str:
     """`TypeError` for a built-in exception, the qualified name for others."""
     return clean(str(description[0][0]).removeprefix("builtins."), 100)
-
-
-def matches(description: Any, expected: str) -> bool:
-    """True if the exception is of class `expected` or of a subclass, by name; built-in names mean the built-in class."""
-    names = description[0]
-    return f"builtins.{expected}" in names or any(
-        name == expected or name.rpartition(".")[2] == expected for name in names if not _is_builtin(expected)
-    )
-
-
-def _is_builtin(name: str) -> bool:
-    import builtins
-
-    return isinstance(getattr(builtins, name, None), type)
 
 
 def early_exit(description: Any) -> TamperFlag | None:

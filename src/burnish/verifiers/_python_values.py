@@ -1,9 +1,4 @@
-"""Values of Python checks: read from literals, compared as exact built-in types, shown within bounds.
-
-Comparison is the judge's own: True is not 1, a list is not a tuple, text is never a number, but 1 and 1.0 are one number,
-NaN equals NaN, the order of sets and dictionaries does not matter. A tolerance is both relative and absolute and applies
-to floats everywhere but inside sets and dictionary keys.
-"""
+"""Values of Python checks: read from literals, compared as exact built-in types (`same`), shown within bounds."""
 
 from __future__ import annotations
 
@@ -14,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from burnish.sandbox.inside.codec import Opaque
+from burnish.sandbox.inside.compare import same as same
 
 SHOWN = 500
 """Longest text of a value in a report, in characters."""
@@ -44,50 +40,6 @@ class _Infinities(ast.NodeTransformer):
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
             return ast.copy_location(ast.Constant(float(argument.value)), node)
         return node
-
-
-def same(actual: Any, expected: Any, tolerance: float = 0.0) -> bool:
-    """True if `actual` (rebuilt from the judged process) is the expected value."""
-    if _is_number(actual) and _is_number(expected):
-        return _same_number(actual, expected, tolerance)
-    if type(actual) is not type(expected):
-        return False
-    if isinstance(expected, list | tuple):
-        return len(actual) == len(expected) and all(same(a, e, tolerance) for a, e in zip(actual, expected, strict=True))
-    if isinstance(expected, dict):
-        left, right = ({_key(key): value for key, value in side.items()} for side in (actual, expected))
-        return left.keys() == right.keys() and all(same(left[key], right[key], tolerance) for key in right)
-    if isinstance(expected, set | frozenset):
-        return {_key(item) for item in actual} == {_key(item) for item in expected}
-    if isinstance(expected, complex):
-        return same(actual.real, expected.real, tolerance) and same(actual.imag, expected.imag, tolerance)
-    return bool(actual == expected)
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is int or type(value) is float
-
-
-def _same_number(actual: float, expected: float, tolerance: float) -> bool:
-    if actual == expected or (actual != actual and expected != expected):
-        return True
-    try:
-        return tolerance > 0 and math.isclose(actual, expected, rel_tol=tolerance, abs_tol=tolerance)
-    except OverflowError:
-        return False
-
-
-def _key(value: Any) -> Any:
-    """A hashable stand-in that is equal exactly when the values are the same."""
-    if type(value) is bool:
-        return ("bool", value)
-    if _is_number(value):
-        return ("number", value) if value == value else ("nan",)
-    if type(value) is tuple:
-        return ("tuple", *map(_key, value))
-    if type(value) is frozenset:
-        return ("frozenset", frozenset(map(_key, value)))
-    return (type(value).__name__, value)
 
 
 class _Bounded(reprlib.Repr):

@@ -2,6 +2,7 @@
 
 The judged program runs in a jail of its own; expected values and comparison stay in this process, test code runs in a
 second jailed process. So nothing that the program does in its own process can make it pass. Facts only, no rewards.
+With `isolation="shared"` program and tests share one jailed process, which is faster for test code and weaker.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from concurrent.futures import Future
 
 import msgspec
 
+from burnish.core.errors import InputError
 from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdict
 from burnish.core.seeds import content_hash
 from burnish.sandbox.jobs import Bounds, Program
 from burnish.sandbox.pool import Sandbox
-from burnish.verifiers._python_judge import Judge
+from burnish.verifiers._python_isolation import ISOLATIONS, IsolatingJudge, Isolation
+from burnish.verifiers._python_judge import Findings
 from burnish.verifiers._python_plan import plan
 from burnish.verifiers.base import Limits, ToolReport
 
@@ -31,7 +34,12 @@ class PythonVerifier:
     id = "python"
     version = VERSION
 
-    def __init__(self, *, workers: int | None = None, level: str | None = None, packages: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *, workers: int | None = None, level: str | None = None, packages: Sequence[str] = (), isolation: Isolation = "separate"
+    ) -> None:
+        if isolation not in ISOLATIONS:
+            raise InputError(f"There is no isolation {isolation!r}. Known: {', '.join(ISOLATIONS)}.")
+        self.isolation = isolation
         self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
 
     def doctor(self) -> Sequence[ToolReport]:
@@ -46,18 +54,27 @@ class PythonVerifier:
     def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """Judge `artefact`. Raises `InputError` for malformed checks and `Unavailable` if there is no jail here."""
         plans = plan(task)
+        if artefact.strip():
+            program = Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
+            bounds = Bounds(**msgspec.structs.asdict(limits))
+            found = IsolatingJudge(self.sandbox, program, bounds, first_fail, self.isolation).judge(plans)
+        else:
+            found = Findings(invalid=[_EMPTY])
         provenance = Provenance(
             verifier=self.id,
             version=self.version,
             artefact_hash=content_hash(artefact),
-            isolation="separate",
+            isolation="shared" if found.shared else "separate",
             tools={"python": platform.python_version(), "sandbox": self.sandbox.level},
         )
-        if not artefact.strip():
-            return Verdict.of((), invalid=[_EMPTY], provenance=provenance)
-        program = Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
-        found = Judge(self.sandbox, program, Bounds(**msgspec.structs.asdict(limits)), first_fail).judge(plans)
-        return Verdict.of(found.checks, invalid=found.invalid, tamper=found.tamper, cost=found.cost, provenance=provenance)
+        return Verdict.of(
+            found.checks,
+            invalid=found.invalid,
+            diagnostics=found.notes(),
+            tamper=found.tamper,
+            cost=found.cost,
+            provenance=provenance,
+        )
 
     async def averify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """As `verify`, without blocking the event loop; any number may be awaited at once."""

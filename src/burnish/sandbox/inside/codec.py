@@ -93,7 +93,7 @@ class _Writer:
         if base is not None and _keeps_equality(kind, base):
             self.write(_rebuilt(value, base), depth)
             return
-        opaque = _describe(value, kind)
+        opaque = value if kind is Opaque else _describe(value, kind)
         self.put(b"O" + (b"\x01" if opaque.equals_anything else b"\x00"))
         self.block(b"s", opaque.type_name.encode("utf-8", "replace"))
         self.block(b"s", opaque.text.encode("utf-8", "replace"))
@@ -128,15 +128,18 @@ def _rebuilt(value: Any, base: type) -> Any:
 
 def _describe(value: Any, kind: type) -> Opaque:
     try:
-        equals_anything = value == _NEVER_SEEN and value is not _NEVER_SEEN
-        claims = equals_anything is True or bool(equals_anything)
-    except Exception:
-        claims = False
-    try:
         text = repr(value)[:200]
     except Exception as error:
         text = f"<repr raised {type(error).__name__}>"
-    return Opaque(f"{kind.__module__}.{kind.__qualname__}"[:200], text if type(text) is str else "", claims)
+    return Opaque(f"{kind.__module__}.{kind.__qualname__}"[:200], text if type(text) is str else "", equals_anything(value))
+
+
+def equals_anything(value: Any) -> bool:
+    """True if a value claims to equal an object that it has never seen."""
+    try:
+        return bool(value == _NEVER_SEEN)
+    except Exception:
+        return False
 
 
 _NEVER_SEEN = type("NeverSeen", (), {"__slots__": ()})()

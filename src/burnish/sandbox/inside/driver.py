@@ -39,7 +39,7 @@ def _drive(remote: _Remote, namespace: dict[str, Any], kind: str, code: str, ent
         return "broken", f"{type(error).__name__}: {text_of(error)}"
     candidate = remote.function(entry_point)
     namespace[entry_point] = candidate
-    for name in _names(compiled):
+    for name in names_in(compiled):
         if name not in namespace and not hasattr(builtins, name):
             namespace[name] = remote.function(name)
     try:
@@ -51,8 +51,9 @@ def _drive(remote: _Remote, namespace: dict[str, Any], kind: str, code: str, ent
     return "passed", remote.verdict()
 
 
-def _names(code: CodeType) -> set[str]:
-    nested = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+def names_in(code: CodeType) -> set[str]:
+    """All global names and attributes that code mentions, in its functions too."""
+    nested = (names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType))
     return set(code.co_names).union(*nested)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
 from typing import Any
 
-from . import codec, wire
+from . import codec, shared, wire
 from .seat import Seat, describe, run_preamble, text_of
 
 PIPE_BYTES = 1 << 16
@@ -28,11 +28,14 @@ def run(seat: Seat, link: int, output: int) -> None:
     if mode == "script":
         _redirect(request["stdin"], output)
     os.close(output)
+    room = shared.Room(seat, vars(module)) if mode == "shared" else None
     seat.ready(wire.GUEST_READY)
     if mode == "script":
         _run_script(seat, module)
     elif _load(seat, module):
-        if mode == "calls":
+        if room is not None:
+            room.judge()
+        elif mode == "calls":
             _run_calls(seat, vars(module)[request["entry_point"]])
         else:
             _serve(vars(module), link, seat.limit)

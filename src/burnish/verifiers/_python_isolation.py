@@ -1,0 +1,116 @@
+"""Which checks are judged with program and tests in one address space, and how answers from there are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+from burnish.core.errors import SandboxError
+from burnish.core.records import TamperFlag
+from burnish.sandbox.jobs import Bounds, Program, Run, Shared
+from burnish.sandbox.pool import Sandbox
+from burnish.verifiers import _python_report as report
+from burnish.verifiers._python_judge import _EQUALITY, Judge, _CallFolder, _CodeFolder, _is_answer
+from burnish.verifiers._python_plan import CallCheck, CodeCheck
+
+Isolation = Literal["separate", "shared"]
+ISOLATIONS = get_args(Isolation)
+
+
+class IsolatingJudge(Judge):
+    """A judge that puts program and tests into one address space when it is asked to."""
+
+    def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool, isolation: Isolation) -> None:
+        super().__init__(sandbox, program, bounds, first_fail)
+        self._isolation = isolation
+
+    def _calls(self, plans: list[CallCheck]) -> int:
+        return self._shared(plans, "asked for") if self._isolation == "shared" else super()._calls(plans)
+
+    def _codes(self, plans: list[CodeCheck]) -> int:
+        return self._shared(plans, "asked for") if self._isolation == "shared" else super()._codes(plans)
+
+    def _shared(self, plans: Sequence[CallCheck | CodeCheck], reason: str) -> int:
+        self.found.shared.update((plan.spec.id, reason) for plan in plans)
+        job = Shared(program=self._program, drives=[(unit, *_content(plan)) for unit, plan in enumerate(plans)])
+        try:
+            run = self._run(job, lambda frame: self._first_fail and frame[0] in ("wrong", "failed"))
+        except SandboxError as error:
+            return self._infrastructure(plans, error)
+        if self._not_loaded(plans, run):
+            return len(plans)
+        if run.malformed:
+            return self._forged(plans, run.malformed)
+        return self._fold(plans, run, job.nonce)
+
+    def _fold(self, plans: Sequence[CallCheck | CodeCheck], run: Run, nonce: bytes) -> int:
+        """Decide as many checks as the run allows; returns how many."""
+        frames = run.guest[1:]
+        if len(frames) > len(plans) or not all(_is_sealed(frame, index, plans[index], nonce) for index, frame in enumerate(frames)):
+            return self._forged(plans, "a frame without its seal")
+        for index, plan in enumerate(plans):
+            if index == len(frames):
+                outcome, note, flag = report.ending(run, plan.spec.hidden)
+                self.found.flag(flag)
+                self._decide(plan, outcome, note)
+                return index + 1
+            *frame, _, seconds, signs, _ = frames[index]
+            for sign in signs:
+                self.found.flag(_SIGNS[sign])
+            if isinstance(plan, CodeCheck):
+                _CodeFolder(self, [plan], run)._decide(plan, (*frame, index, seconds))
+            else:
+                self._decide_calls(plan, frame, seconds)
+            if self._over():
+                return index + 1
+        return len(plans)
+
+    def _decide_calls(self, plan: CallCheck, frame: list[Any], seconds: float) -> None:
+        if frame[0] == "passed":
+            self._decide(plan, "pass", wall_s=seconds)
+            return
+        _, row, kind, content = frame
+        folder, call = _CallFolder(self, [plan], []), plan.calls[row]
+        wrong = folder._wrong(call, (kind, content), plan.spec.hidden)
+        if wrong is None:
+            self._forged([plan], "a right answer that is called wrong")
+        else:
+            self._decide(plan, wrong[0], wrong[1], example=folder._example(call, wrong[2]), wall_s=seconds)
+
+
+def _content(plan: CallCheck | CodeCheck) -> tuple[str, Any]:
+    if isinstance(plan, CodeCheck):
+        return plan.kind, plan.code
+    return "calls", [(call.args, call.kwargs, call.expected, call.raises, call.tolerance, call.loose) for call in plan.calls]
+
+
+def _is_sealed(frame: tuple[Any, ...], index: int, plan: CallCheck | CodeCheck, nonce: bytes) -> bool:
+    """True for a frame as the seat's own code sends it, with the secret of this run."""
+    if len(frame) < 5 or frame[-1] != nonce or type(frame[-3]) is not float or not 0 <= frame[-3] < 1e9 or frame[-4] != index:
+        return False
+    signs = frame[-2]
+    if type(signs) is not list or not all(type(sign) is str and sign in _SIGNS for sign in signs):
+        return False
+    match frame[:-4]:
+        case ("passed", verdict):
+            return _is_verdict(verdict)
+        case ("wrong", int(row), "value" | "raised" | "unsendable" as kind, content) if isinstance(plan, CallCheck):
+            return 0 <= row < len(plan.calls) and _is_answer((kind, content, 0, 0.0), 0)
+        case ("broken", str()):
+            return True
+        case ("failed", description, remote, last, verdict):
+            described = report.is_description(description) and (remote is None or report.is_description(remote))
+            shown = last is None or (type(last) is tuple and [type(part) for part in last] == [str, str])
+            return described and shown and _is_verdict(verdict)
+    return False
+
+
+def _is_verdict(verdict: Any) -> bool:
+    return type(verdict) is tuple and [type(part) for part in verdict] == [int, str, bool] and not verdict[1]
+
+
+_SIGNS = {
+    "builtins": TamperFlag(code="equality_override", evidence="the program replaced built-in functions"),
+    "equality": _EQUALITY,
+    "tests": TamperFlag(code="test_edit", evidence="a function of the test code was rewritten while it ran"),
+}
