@@ -6,16 +6,19 @@ nothing is buffered beyond the bounds. Any doubt about the server raises `Sandbo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import math
 import os
 import select
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,37 @@ from burnish.sandbox.jobs import Bounds, Calls, Job, Run, Session, requests, uni
 
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
+
+
+class Cancel:
+    """Ends runs from another thread: those under way stop at once, later ones never begin."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._lock = threading.Lock()
+        self._under_way: set[_Exchange] = set()
+
+    def set(self) -> None:
+        """End every run that was given this object."""
+        with self._lock:
+            self.is_set = True
+            for exchange in self._under_way:
+                exchange.abort()
+
+    @contextlib.contextmanager
+    def over(self, exchange: _Exchange) -> Iterator[None]:
+        """Watch an exchange whose order has been sent. An abort that comes too late finds the nursery idle and is ignored there."""
+        with self._lock:
+            self._under_way.add(exchange)
+            if self.is_set:
+                exchange.abort()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.discard(exchange)
+
+
 _HERE = Path(__file__).parent
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """Fixed hash seed: the same program gets the same verdict. Numeric libraries start no threads."""
@@ -97,12 +131,12 @@ class Server:
             raise Unavailable(f"{missing} Mend: {mend(name)}; or choose BURNISH_SANDBOX=weaker knowingly.")
         return list(report["layers"])
 
-    def run(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
+    def run(self, job: Job, bounds: Bounds, stop: Stop | None = None, cancel: Cancel | None = None) -> Run:
         """Run one job. Raises `SandboxError` if the server fails; the server must then be closed."""
         self.runs += 1
         exchange = _Exchange(self, job, bounds, stop)
         try:
-            return exchange.complete()
+            return exchange.complete(cancel or Cancel())
         except OSError as error:
             raise SandboxError(f"the jail's server failed: {error}") from error
 
@@ -178,9 +212,11 @@ class _Exchange:
         self._room = (bounds.output_bytes + 20_000) * (count + 2)
         self._output = bytearray()
         self._aborted = False
+        self._total_exceeded = False
         self.run = Run()
 
-    def complete(self) -> Run:
+    def complete(self, cancel: Cancel) -> Run:
+        """Send the order, hold the conversation, collect what is left."""
         started = time.monotonic()
         order = wire.ORDER.pack(
             2 if self._two_seats else 1,
@@ -190,13 +226,14 @@ class _Exchange:
             self._units,
         )
         self._server._control.send(order)
-        self._converse(started + self._bounds.wall_s * self._units + _GRACE_S)
+        with cancel.over(self):
+            self._converse(started)
         self._drain()
         self.run.wall_s = time.monotonic() - started
         self.run.output = bytes(self._output)
         return self.run
 
-    def _converse(self, deadline: float) -> None:
+    def _converse(self, started: float) -> None:
         """Send the requests, collect frames and output, until the nursery has replied."""
         server = self._server
         control = server._control.fileno()
@@ -205,10 +242,7 @@ class _Exchange:
             poller.register(descriptor, select.POLLIN)
         self._send(poller)
         while True:
-            ready = poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
-            if not ready:
-                raise SandboxError("the jail's server did not answer in time")
-            descriptors = {descriptor for descriptor, _ in ready}
+            descriptors = self._wait(poller, started)
             for descriptor in descriptors - {control}:
                 if descriptor in self._unsent:
                     self._send(poller)
@@ -217,6 +251,20 @@ class _Exchange:
             if control in descriptors:
                 self._reply()
                 return
+
+    def _wait(self, poller: select.poll, started: float) -> set[int]:
+        """The descriptors with news; empty when the time for all units has just run out, which ends the run."""
+        deadline = started + self._bounds.wall_s * self._units + _GRACE_S
+        has_begun = self.run.guest and (self.run.driver or not self._two_seats)
+        limited = has_begun and self._bounds.total_wall_s and not self._aborted
+        end = started + self._bounds.total_wall_s if limited else math.inf
+        if time.monotonic() >= end:
+            self._total_exceeded, end = True, math.inf
+            self.abort()
+        ready = poller.poll(max(0.0, min(deadline, end) - time.monotonic()) * 1000)
+        if not ready and end > deadline:
+            raise SandboxError("the jail's server did not answer in time")
+        return {descriptor for descriptor, _ in ready}
 
     def _send(self, poller: select.poll) -> None:
         for descriptor, data in list(self._unsent.items()):
@@ -248,6 +296,8 @@ class _Exchange:
         run = self.run
         run.reason, run.guest_status, run.driver_status, peak, cpu, run.units_begun = wire.REPLY.unpack(message)
         run.peak_mb, run.cpu_s = peak / 1024, cpu / 1e6
+        if self._total_exceeded and run.reason == wire.ABORTED:
+            run.reason = wire.TOTAL
 
     def _drain(self) -> None:
         """All writers are dead now: whatever is still in the pipes belongs to this run."""
@@ -277,7 +327,7 @@ class _Exchange:
         self._output += data[:room]
         if len(data) > room and not self.run.output_exceeded:
             self.run.output_exceeded = True
-            self._abort()
+            self.abort()
 
     def _parse(self, descriptor: int, data: bytes) -> None:
         if self.run.malformed:
@@ -308,13 +358,15 @@ class _Exchange:
         is_guest = descriptor == self._server._guest
         (self.run.guest if is_guest else self.run.driver).append(frame)
         if self._stop is not None and is_guest != self._two_seats and self._stop(frame):
-            self._abort()
+            self.abort()
 
     def _malformed(self, descriptor: int, why: str) -> None:
         self.run.malformed = why if descriptor == self._server._guest else f"tests: {why}"
-        self._abort()
+        self.abort()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Ask the nursery to end the run now. Safe from any thread; whether the server still lives shows in its reply."""
         if not self._aborted:
             self._aborted = True
-            self._server._control.send(wire.ABORT)
+            with contextlib.suppress(OSError):
+                self._server._control.send(wire.ABORT)

@@ -15,7 +15,11 @@ from burnish.core.records import Record, Task, Verdict, View
 
 
 class Limits(Record):
-    """What one artefact may use while it is judged: seconds of wall clock and CPU per check, MiB, processes, bytes, files."""
+    """What one artefact may use while it is judged: seconds of wall clock and CPU per check, MiB, processes, bytes, MiB per file.
+
+    `total_wall_s` bounds all checks together; 0 is no such limit, and a single check always has its own `wall_s`. The check at
+    which it runs out is a time-out, those after it are skipped. Raises `ValueError` for a limit that is not above 0.
+    """
 
     wall_s: float = 5.0
     cpu_s: float = 3.0
@@ -23,6 +27,13 @@ class Limits(Record):
     processes: int = 16
     output_bytes: int = 1 << 20
     file_mb: int = 16
+    total_wall_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name, value in msgspec.structs.asdict(self).items():
+            largest = 1_000_000 if name.endswith("_s") else (1 << 31) - 1
+            if not (0 < value <= largest or (name == "total_wall_s" and value == 0)):
+                raise ValueError(f"the limit {name} is {value}; write a number above 0, at most {largest:,}")
 
 
 class ToolReport(Record):

@@ -18,6 +18,7 @@ from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdi
 from burnish.core.seeds import content_hash
 from burnish.sandbox.jobs import Bounds, Program
 from burnish.sandbox.pool import Sandbox
+from burnish.sandbox.worker import Cancel
 from burnish.verifiers._python_judge import Judge
 from burnish.verifiers._python_plan import plan
 from burnish.verifiers.base import Limits, ToolReport
@@ -45,6 +46,9 @@ class PythonVerifier:
 
     def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """Judge `artefact`. Raises `InputError` for malformed checks and `Unavailable` if there is no jail here."""
+        return self._verify(task, artefact, limits, first_fail, Cancel())
+
+    def _verify(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Verdict:
         plans = plan(task)
         provenance = Provenance(
             verifier=self.id,
@@ -56,27 +60,37 @@ class PythonVerifier:
         if not artefact.strip():
             return Verdict.of((), invalid=[_EMPTY], provenance=provenance)
         program = Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
-        found = Judge(self.sandbox, program, Bounds(**msgspec.structs.asdict(limits)), first_fail).judge(plans)
+        found = Judge(self.sandbox, program, Bounds(**msgspec.structs.asdict(limits)), first_fail, cancel).judge(plans)
         return Verdict.of(found.checks, invalid=found.invalid, tamper=found.tamper, cost=found.cost, provenance=provenance)
 
     async def averify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
-        """As `verify`, without blocking the event loop; any number may be awaited at once."""
-        return await asyncio.wrap_future(self._submit(task, artefact, limits, first_fail))
+        """As `verify`, without blocking the event loop; any number may be awaited at once. Cancelling it ends the judged process."""
+        cancel = Cancel()
+        try:
+            return await asyncio.wrap_future(self._submit(task, artefact, limits, first_fail, cancel))
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
 
     def verify_batch(
         self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None
     ) -> Iterator[Verdict]:
-        """Verdicts of many artefacts in the order given, as they come; at most `workers` at once (default: all jails)."""
+        """Verdicts of many artefacts in the order given, as they come; at most `workers` at once (default: all jails).
+
+        A batch that is given up half-way (its iterator closed) ends what is being judged.
+        """
+        cancel = Cancel()
         waiting: deque[Future[Verdict]] = deque()
         width = min(workers or self.sandbox.workers, self.sandbox.workers)
         try:
             for task, artefact in items:
-                waiting.append(self._submit(task, artefact, limits, first_fail))
+                waiting.append(self._submit(task, artefact, limits, first_fail, cancel))
                 if len(waiting) >= 2 * width:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            cancel.set()
             for future in waiting:
                 future.cancel()
 
@@ -84,8 +98,8 @@ class PythonVerifier:
         """Stop the jails. A later call starts them again."""
         self.sandbox.close()
 
-    def _submit(self, task: Task, artefact: str, limits: Limits, first_fail: bool) -> Future[Verdict]:
-        return self.sandbox.executor().submit(self.verify, task, artefact, limits=limits, first_fail=first_fail)
+    def _submit(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Future[Verdict]:
+        return self.sandbox.executor().submit(self._verify, task, artefact, limits, first_fail, cancel)
 
 
 _EMPTY = Diagnostic(code="python.empty", message="there is no code", span=SourceSpan(start=0, end=0, line=1, col=0, end_line=1, end_col=0))

@@ -14,7 +14,8 @@ ORDER = struct.Struct("<BIIII")
 ABORT = b"A"
 REPLY = struct.Struct("<BiiIII")
 """reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, last unit begun (from 1)."""
-EXITED, WALL, CPU, MEMORY, ABORTED = range(5)
+EXITED, WALL, CPU, MEMORY, ABORTED, TOTAL = range(6)
+"""Why a run ended. `TOTAL`, its time for all units together, is the parent's: the nursery only hears an `ABORT`."""
 LENGTH = struct.Struct("<I")
 RENEW, WATCH, REST, DONE, EXCEEDED = b"R", b"W", b"S", b"D", b"M"
 """Nursery to warden: renew the folder, watch memory (with a limit), stop watching. Warden to nursery: done, memory exceeded."""
