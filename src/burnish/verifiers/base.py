@@ -6,7 +6,7 @@ are judged is the caller's choice: pass `task.public()` for visible checks only,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -58,6 +58,14 @@ class Verifier(Protocol):
         """The tools it needs and whether they are usable here."""
         ...
 
+    def configuration(self) -> Mapping[str, str]:
+        """Whatever else its verdicts depend on: its options (except how many workers) and the versions of its tools.
+
+        Together with a task's kind, context, checks and references, the artefact, the limits and the mode, this decides the
+        verdict; a cache relies on it.
+        """
+        ...
+
     def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """Judge `artefact` by every check in `task.checks`. `first_fail` skips the checks after the first failure."""
         ...
@@ -70,6 +78,10 @@ class Verifier(Protocol):
         self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None
     ) -> Iterator[Verdict]:
         """The verdicts on many artefacts, in input order, each as soon as it and all before it are there."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and files. A later call starts afresh."""
         ...
 
 

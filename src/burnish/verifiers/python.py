@@ -7,9 +7,11 @@ second jailed process. So nothing that the program does in its own process can m
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib.metadata
 import platform
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 import msgspec
@@ -34,6 +36,7 @@ class PythonVerifier:
 
     def __init__(self, *, workers: int | None = None, level: str | None = None, packages: Sequence[str] = ()) -> None:
         self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
+        self._packages = tuple(packages)
 
     def doctor(self) -> Sequence[ToolReport]:
         """Every layer of the jail: in force or not, and why."""
@@ -43,6 +46,11 @@ class PythonVerifier:
             ToolReport(name=f"sandbox: {layer.name}", found=layer.on, optional=layer.optional, detail=layer.detail, install=layer.mend)
             for layer in layers()
         ]
+
+    def configuration(self) -> Mapping[str, str]:
+        """Interpreter and machine, level of the jail, packages that programs may import."""
+        packages = ", ".join(f"{name} {_version_of(name)}" for name in self._packages)
+        return {"python": f"{platform.python_version()} {platform.machine()}", "level": self.sandbox.level, "packages": packages}
 
     def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """Judge `artefact`. Raises `InputError` for malformed checks and `Unavailable` if there is no jail here."""
@@ -100,6 +108,13 @@ class PythonVerifier:
 
     def _submit(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Future[Verdict]:
         return self.sandbox.executor().submit(self._verify, task, artefact, limits, first_fail, cancel)
+
+
+@functools.cache
+def _version_of(package: str) -> str:
+    """Versions of the distributions that provide an importable package."""
+    owners = importlib.metadata.packages_distributions().get(package, ())
+    return " ".join(importlib.metadata.version(owner) for owner in owners)
 
 
 _EMPTY = Diagnostic(code="python.empty", message="there is no code", span=SourceSpan(start=0, end=0, line=1, col=0, end_line=1, end_col=0))
