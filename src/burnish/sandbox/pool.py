@@ -115,7 +115,7 @@ class Sandbox:
         except BaseException:
             self._release(server, broken=True)
             raise
-        self._release(server, broken=server.runs >= RUNS_PER_SERVER)
+        self._release(server, broken=server.runs >= RUNS_PER_SERVER or not server.is_reusable)
         if run is None or cancel.is_set:
             raise CancelledError
         return run

@@ -107,6 +107,7 @@ class Server:
             for descriptor in far:
                 os.close(descriptor)
         self.runs = 0
+        self.is_reusable = True
         self.layers = self._greeting()
         self._request, self._driver_request = self._near[0], self._near[2]
         self._guest, self._driver, self._output = self._near[1], self._near[3], self._near[4]
@@ -132,7 +133,11 @@ class Server:
         return list(report["layers"])
 
     def run(self, job: Job, bounds: Bounds, stop: Stop | None = None, cancel: Cancel | None = None) -> Run:
-        """Run one job. Raises `SandboxError` if the server fails; the server must then be closed."""
+        """Run one job. Raises `SandboxError` if the server fails; the server must then be closed.
+
+        It must also be closed if `is_reusable` is False afterwards: a seat ended before its first frame, so that its request may
+        still lie in the pipe, where the next run's seat would take it for its own.
+        """
         self.runs += 1
         exchange = _Exchange(self, job, bounds, stop)
         try:
@@ -229,6 +234,7 @@ class _Exchange:
         with cancel.over(self):
             self._converse(started)
         self._drain()
+        self._server.is_reusable = self._has_begun()
         self.run.wall_s = time.monotonic() - started
         self.run.output = bytes(self._output)
         return self.run
@@ -252,11 +258,14 @@ class _Exchange:
                 self._reply()
                 return
 
+    def _has_begun(self) -> bool:
+        """True if every seat has sent a frame, and so has read its request."""
+        return bool(self.run.guest) and (bool(self.run.driver) or not self._two_seats)
+
     def _wait(self, poller: select.poll, started: float) -> set[int]:
         """The descriptors with news; empty when the time for all units has just run out, which ends the run."""
         deadline = started + self._bounds.wall_s * self._units + _GRACE_S
-        has_begun = self.run.guest and (self.run.driver or not self._two_seats)
-        limited = has_begun and self._bounds.total_wall_s and not self._aborted
+        limited = self._bounds.total_wall_s and self._has_begun() and not self._aborted
         end = started + self._bounds.total_wall_s if limited else math.inf
         if time.monotonic() >= end:
             self._total_exceeded, end = True, math.inf

@@ -81,7 +81,7 @@ class Judge:
         for attempt in range(_RETRIES + 1):
             run = self._sandbox.run(job, self._bounds_left(), stop, self._cancel)
             self.found.cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb, output_bytes=len(run.output))
-            began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver))
+            began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver) or bool(run.malformed))
             if began and (attempt == _RETRIES or not report.was_killed(run)):
                 self._used_s += run.wall_s
                 self._out_of_time = run.reason == wire.TOTAL
