@@ -53,7 +53,10 @@ def test_no_checks_prove_nothing():
 
 
 def test_a_batch_is_in_order_and_may_be_empty():
-    assert [verdict.passed for verdict in burnish.verify_batch([(CHECKS, ADD), (CHECKS, WRONG)] * 3, entry_point="add")] == [True, False] * 3
+    assert [verdict.passed for verdict in burnish.verify_batch([(CHECKS, ADD), (CHECKS, WRONG)] * 3, entry_point="add")] == [
+        True,
+        False,
+    ] * 3
     assert list(burnish.verify_batch([])) == []
 
 
