@@ -362,9 +362,10 @@ def test_what_the_terminal_sends_to_the_parents_group_does_not_reach_the_judged_
         before = [server._process.pid for server in verifier.sandbox._idle]
         print("ready", flush=True)
         status = verifier.verify(task("(1,)"), SLOW).status
-        print(json.dumps([status, before == [server._process.pid for server in verifier.sandbox._idle]]))
+        print(json.dumps([status, before == [server._process.pid for server in verifier.sandbox._idle]]), flush=True)
+        sys.stdin.read()
     """
-    with parent(code, start_new_session=True) as process:
+    with parent(code, start_new_session=True, stdin=subprocess.PIPE) as process:
         assert process.stdout.readline() == "ready\n"
         for _ in range(8):
             time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -52,14 +53,16 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Update]:
 
 
 def _lines(title: str) -> Update:
-    shown = -1
+    shown, started = -1, time.monotonic()
 
     def update(done: int, total: int, note: str) -> None:
         nonlocal shown
         tenth = 10 * done // max(total, 1)
         if tenth > shown:
             shown = tenth
-            err.print(f"{title}: {done}/{total} {note}".rstrip())
+            speed = done / max(time.monotonic() - started, 1e-9)
+            left = f", {(total - done) / speed:.0f} s left" if 0 < done < total else ""
+            err.print(f"{title}: {done}/{total} {note} ({speed:.1f}/s{left})".replace("  ", " "))
 
     return update
 

@@ -29,20 +29,29 @@ class Sample(Record):
 
 
 def read_samples(path: Path, tasks: Sequence[Task]) -> list[Sample]:
-    """Read and check a sample file. Raises `InputError` naming the line for a missing field or an unknown task."""
-    by_id = {task.id.lower(): task for task in tasks}
+    """Read and check a sample file. Raises `InputError` naming the line for a missing field or an unknown task.
+
+    Equal rows are samples of their own (a model may say the same twice). Ids differ by case only where the task set's do.
+    """
+    by_id = {task.id.lower(): task for task in tasks} | {task.id: task for task in tasks}
     samples = []
     for line, row in read_json_lines(path):
-        task_id, completion = row.get("task_id"), row.get("completion")
-        if not isinstance(task_id, str) or not isinstance(completion, str):
-            raise InputError(f"{path}:{line}: a sample needs the string fields 'task_id' and 'completion'; it has {sorted(row)}.")
-        if task_id.lower() not in by_id:
+        task_id, completion = (_text(row, field, f"{path}:{line}") for field in ("task_id", "completion"))
+        task = by_id.get(task_id) or by_id.get(task_id.lower())
+        if task is None:
             raise InputError(f"{path}:{line}: no task {task_id!r} in this task set, whose first is {tasks[0].id!r}.")
-        task = by_id[task_id.lower()]
         samples.append(Sample(line=line, task=task, program=program_of(task, completion), row=row))
     if not samples:
         raise InputError(f"{path} holds no samples. Each line is a JSON object with 'task_id' and 'completion'.")
     return samples
+
+
+def _text(row: dict[str, Any], field: str, where: str) -> str:
+    value = row.get(field)
+    if isinstance(value, str):
+        return value
+    found = f"is {json.dumps(value)[:60]}" if field in row else f"is missing (there are: {', '.join(sorted(row))})"
+    raise InputError(f"{where}: a sample needs the texts 'task_id' and 'completion'; {field!r} {found}. A sample without code is \"\".")
 
 
 def program_of(task: Task, completion: str) -> str:
@@ -103,18 +112,19 @@ def verify_samples(
 
 
 def _known_results(files: Sequence[Path]) -> Mapping[tuple[str, str], Verdict]:
+    """What finished result files hold, up to the line that a killed process left unfinished, if any."""
     known = {}
-    for row in (row for file in files if file.exists() for row in _whole_lines(file)):
-        verdict = msgspec.convert(row["verdict"], Verdict)
-        if verdict.status != "error":
-            known[_key(row)] = verdict
+    for file in filter(Path.exists, files):
+        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+            try:
+                row = json.loads(line)
+                key, verdict = _key(row), msgspec.convert(row["verdict"], Verdict)
+            except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+                what = f"{file}:{number} is no result of `burnish verify` ({type(error).__name__}: {error})"
+                raise InputError(f"{what}. Choose another --out, or leave --resume out.") from error
+            if verdict.status != "error":
+                known[key] = verdict
     return known
-
-
-def _whole_lines(file: Path) -> Iterator[Mapping[str, Any]]:
-    """The rows of a result file up to the line that a killed process left unfinished, if any."""
-    lines = file.read_text(encoding="utf-8").split("\n")
-    return (json.loads(line) for line in lines[:-1])
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -20,7 +20,10 @@ from burnish.sandbox.inside import wire
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """Limits of one run: wall and CPU seconds per unit, MiB of real memory, processes, bytes of output, MiB per file."""
+    """Limits of one run: wall and CPU seconds per unit, MiB of real memory, processes, bytes of output, MiB per file.
+
+    `total_wall_s` bounds all units together, from the start of the run on; 0 is no such limit.
+    """
 
     wall_s: float = 5.0
     cpu_s: float = 3.0
@@ -28,6 +31,7 @@ class Bounds:
     processes: int = 16
     output_bytes: int = 1 << 20
     file_mb: int = 16
+    total_wall_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ class Run:
     """What one run left behind. Frames are tuples of plain data from the guest and the driver, in order of arrival; the first
     is `("ready",)` if judged code came to run there.
 
-    `reason` is one of `wire.EXITED, WALL, CPU, MEMORY, ABORTED`; statuses are wait statuses (-1: no such process);
+    `reason` is one of `wire.EXITED, WALL, CPU, MEMORY, ABORTED, TOTAL`; statuses are wait statuses (-1: no such process);
     `malformed` says how the guest's frames were broken, or is empty. `units_begun` is 0 if the
     program ended while it was loaded. `output_exceeded` means that output was cut.
     """

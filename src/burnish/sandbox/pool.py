@@ -12,11 +12,11 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 from burnish.core.errors import InputError, SandboxError
 from burnish.sandbox.jobs import Bounds, Job, Run
-from burnish.sandbox.worker import Server, Stop
+from burnish.sandbox.worker import Cancel, Server, Stop
 
 RUNS_PER_SERVER = 5000
 ATTEMPTS = 3
@@ -70,29 +70,38 @@ class Sandbox:
         self._free = threading.Condition()
         self._threads: ThreadPoolExecutor | None = None
 
-    def run(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
-        """Run `job`; blocks until a server is free. Raises `SandboxError` after three failed attempts, `Unavailable` without a jail."""
+    def run(self, job: Job, bounds: Bounds, stop: Stop | None = None, cancel: Cancel | None = None) -> Run:
+        """Run `job`; blocks until a server is free. Raises `SandboxError` after three failed attempts, `Unavailable` without a jail,
+        and `concurrent.futures.CancelledError` once `cancel` is set."""
+        cancel = cancel or Cancel()
         for attempt in range(ATTEMPTS):
             try:
-                return self._run_once(job, bounds, stop, fresh=attempt > 0)
+                return self._run_once(job, bounds, stop, cancel, fresh=attempt > 0)
             except SandboxError:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
-    def _run_once(self, job: Job, bounds: Bounds, stop: Stop | None, fresh: bool) -> Run:
+    def _run_once(self, job: Job, bounds: Bounds, stop: Stop | None, cancel: Cancel, fresh: bool) -> Run:
         server = self._acquire(fresh)
         try:
-            run = server.run(job, bounds, stop)
+            run = server.run(job, bounds, stop, cancel) if not cancel.is_set else None
         except BaseException:
             self._release(server, broken=True)
             raise
         self._release(server, broken=server.runs >= RUNS_PER_SERVER or not server.reusable)
+        if run is None or cancel.is_set:
+            raise CancelledError
         return run
 
     async def arun(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
-        """As `run`, without blocking the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self.executor(), self.run, job, bounds, stop)
+        """As `run`, without blocking the event loop. Cancelling it ends the job."""
+        cancel = Cancel()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.executor(), self.run, job, bounds, stop, cancel)
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
 
     def executor(self) -> ThreadPoolExecutor:
         """Threads that may block on this pool: one per worker."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import select
 import socket
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,37 @@ from burnish.sandbox.jobs import Bounds, Job, Run, Session, requests, rows_of, u
 
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
+
+
+class Cancel:
+    """Ends runs from another thread: those under way stop at once, later ones never begin."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._lock = threading.Lock()
+        self._under_way: set[_Exchange] = set()
+
+    def set(self) -> None:
+        """End every run that was given this object."""
+        with self._lock:
+            self.is_set = True
+            for exchange in self._under_way:
+                exchange.abort()
+
+    @contextlib.contextmanager
+    def over(self, exchange: _Exchange) -> Iterator[None]:
+        """Watch an exchange whose order has been sent. An abort that comes too late finds the nursery idle and is ignored there."""
+        with self._lock:
+            self._under_way.add(exchange)
+            if self.is_set:
+                exchange.abort()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.discard(exchange)
+
+
 _HERE = Path(__file__).parent
 _ENVIRONMENT = {
     "LC_ALL": "C",
@@ -135,12 +167,16 @@ class Server:
             raise Unavailable(f"{missing} Mend: {mend(name)}; or choose BURNISH_SANDBOX=weaker knowingly.")
         return list(report["layers"])
 
-    def run(self, job: Job, bounds: Bounds, stop: Stop | None = None) -> Run:
-        """Run one job. Raises `SandboxError` if the server fails; the server must then be closed."""
+    def run(self, job: Job, bounds: Bounds, stop: Stop | None = None, cancel: Cancel | None = None) -> Run:
+        """Run one job. Raises `SandboxError` if the server fails; the server must then be closed.
+
+        It must also be closed if `reusable` is False afterwards: a seat ended before its first frame, so that its request may
+        still lie in the pipe, where the next run's seat would take it for its own.
+        """
         self.runs += 1
         exchange = _Exchange(self, job, bounds, stop)
         try:
-            run = exchange.complete()
+            run = exchange.complete(cancel or Cancel())
         except OSError as error:
             raise SandboxError(f"the jail's server failed: {error}") from error
         self.reusable = bool(run.guest) and (bool(run.driver) or not isinstance(job, Session))
@@ -229,9 +265,11 @@ class _Exchange:
         self._output = bytearray()
         self._aborted = False
         self._ready = [False, False]
+        self._total_exceeded = False
         self.run = Run()
 
-    def complete(self) -> Run:
+    def complete(self, cancel: Cancel) -> Run:
+        """Send the order, hold the conversation, collect what is left."""
         started = time.monotonic()
         order = wire.ORDER.pack(
             2 if self._two_seats else 1,
@@ -243,7 +281,8 @@ class _Exchange:
         self._send()
         self._server._control.send(order)
         if self._unsent or not self._server.answers_within(_QUIET_MS):
-            self._converse(started + self._bounds.wall_s * self._units + _GRACE_S)
+            with cancel.over(self):
+                self._converse(started)
         self._reply()
         self._drain()
         for ready, frames in zip(self._ready, (self.run.guest, self.run.driver), strict=True):
@@ -253,7 +292,7 @@ class _Exchange:
         self.run.output = bytes(self._output)
         return self.run
 
-    def _converse(self, deadline: float) -> None:
+    def _converse(self, started: float) -> None:
         """Send the rest of the requests, collect frames and output, until the nursery has replied."""
         server = self._server
         control = server._control.fileno()
@@ -263,10 +302,7 @@ class _Exchange:
         for descriptor in self._unsent:
             poller.register(descriptor, select.POLLOUT)
         while True:
-            ready = poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
-            if not ready:
-                raise SandboxError("the jail's server did not answer in time")
-            descriptors = {descriptor for descriptor, _ in ready}
+            descriptors = self._wait(poller, started)
             if control in descriptors:
                 return
             for descriptor in descriptors:
@@ -274,6 +310,18 @@ class _Exchange:
                     self._read(descriptor)
             for descriptor in self._send() & descriptors:
                 poller.unregister(descriptor)
+
+    def _wait(self, poller: select.poll, started: float) -> set[int]:
+        """The descriptors with news; empty when the time for all units has just run out, which ends the run."""
+        deadline = started + self._bounds.wall_s * self._units + _GRACE_S
+        end = started + self._bounds.total_wall_s if self._bounds.total_wall_s and not self._aborted else math.inf
+        if time.monotonic() >= end:
+            self._total_exceeded, end = True, math.inf
+            self.abort()
+        ready = poller.poll(max(0.0, min(deadline, end) - time.monotonic()) * 1000)
+        if not ready and end > deadline:
+            raise SandboxError("the jail's server did not answer in time")
+        return {descriptor for descriptor, _ in ready}
 
     def _send(self) -> set[int]:
         """Write as much of the requests as the pipes take. Returns the descriptors that are done with."""
@@ -299,6 +347,8 @@ class _Exchange:
         run.reason, run.guest_status, run.driver_status, peak, cpu, page = wire.REPLY.unpack(message)
         run.units_begun, *self._ready = wire.PAGE.unpack(page)
         run.peak_mb, run.cpu_s = peak / 1024, cpu / 1e6
+        if self._total_exceeded and run.reason == wire.ABORTED:
+            run.reason = wire.TOTAL
 
     def _drain(self) -> None:
         """All writers are dead now: whatever is still in the pipes belongs to this run."""
@@ -328,7 +378,7 @@ class _Exchange:
         self._output += data[:room]
         if len(data) > room and not self.run.output_exceeded:
             self.run.output_exceeded = True
-            self._abort()
+            self.abort()
 
     def _parse(self, descriptor: int, data: bytes) -> None:
         if self.run.malformed:
@@ -359,13 +409,15 @@ class _Exchange:
         is_guest = descriptor == self._server._guest
         (self.run.guest if is_guest else self.run.driver).append(frame)
         if self._stop is not None and is_guest != self._two_seats and self._stop(frame):
-            self._abort()
+            self.abort()
 
     def _malformed(self, descriptor: int, why: str) -> None:
         self.run.malformed = why if descriptor == self._server._guest else f"tests: {why}"
-        self._abort()
+        self.abort()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Ask the nursery to end the run now. Safe from any thread; whether the server still lives shows in its reply."""
         if not self._aborted:
             self._aborted = True
-            self._server._control.send(wire.ABORT)
+            with contextlib.suppress(OSError):
+                self._server._control.send(wire.ABORT)

@@ -19,16 +19,21 @@ from burnish.core.records import Record, Task
 from burnish.store.files import write_atomic
 
 R = TypeVar("R", bound=Record)
+_LONGEST_LINE = 64 << 20
+"""Bytes. A longer one is no record, and reading it whole could fill the memory."""
 
 
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
     """`(line number from 1, object)` for every line that is not blank.
 
-    Raises `InputError` with `file:line` for a file that cannot be read, text that is not UTF-8 JSON, or a line that is no object.
+    Raises `InputError` with `file:line` for a file that cannot be read, text that is not UTF-8 JSON, a line that is no object,
+    or one of more than 64 MiB.
     """
     try:
         with open(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
+                if len(line) > _LONGEST_LINE:
+                    raise InputError(f"{path}:{number}: the line is longer than {_LONGEST_LINE >> 20} MiB. Is it one JSON object a line?")
                 line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
                 if line.strip():
                     yield number, _parse(line, f"{path}:{number}")

@@ -36,9 +36,7 @@ def load(name: str) -> list[Task]:
 
 def _from_file(path: str) -> list[Task]:
     rows = list(read_json_lines(path))
-    tasks = [
-        from_row(row, f"{path}:{line}") if "canonical_solution" in row else to_record(row, Task, f"{path}:{line}") for line, row in rows
-    ]
+    tasks = [from_row(row, f"{path}:{line}") if "task_id" in row else to_record(row, Task, f"{path}:{line}") for line, row in rows]
     check_tasks(tasks, path)
     return tasks
 

@@ -35,11 +35,19 @@ def humaneval() -> list[Task]:
 
 def from_row(row: dict[str, Any], where: str) -> Task:
     """A row of HumanEval's format as a task. Raises `InputError` beginning with `where` if it lacks a field or is no Python."""
+    for field in FIELDS:
+        if not isinstance(row.get(field), str):
+            found = f"is {type(row[field]).__name__}, not text" if field in row else "is missing"
+            raise InputError(f"{where}: not a row in HumanEval's format: {field!r} {found}. Needed, as text: {', '.join(FIELDS)}.")
+    prompt, name, task_id = row["prompt"], row["entry_point"], row["task_id"]
     try:
-        prompt, name, task_id = row["prompt"], row["entry_point"], row["task_id"]
         function = _function(prompt, name)
-    except (KeyError, SyntaxError, StopIteration) as error:
-        raise InputError(f"{where}: not a HumanEval row ({type(error).__name__}: {error}). Needed: {', '.join(FIELDS)}.") from error
+    except (SyntaxError, ValueError) as error:
+        raise InputError(
+            f"{where}: the prompt of {task_id!r} is no Python ({error}). It must be code that a completion continues."
+        ) from error
+    if function is None:
+        raise InputError(f"{where}: the prompt of {task_id!r} defines no function {name!r}. Mend 'prompt' or 'entry_point'.")
     return Task(
         id=task_id,
         group_id=task_id,
@@ -56,9 +64,9 @@ def from_row(row: dict[str, Any], where: str) -> Task:
     )
 
 
-def _function(prompt: str, name: str) -> ast.FunctionDef:
+def _function(prompt: str, name: str) -> ast.FunctionDef | None:
     """The function to be completed; earlier functions of the prompt are its helpers."""
-    return next(node for node in ast.parse(prompt).body if isinstance(node, ast.FunctionDef) and node.name == name)
+    return next((node for node in ast.parse(prompt).body if isinstance(node, ast.FunctionDef) and node.name == name), None)
 
 
 def _examples(prompt: str, function: ast.FunctionDef) -> Iterator[CheckSpec]:

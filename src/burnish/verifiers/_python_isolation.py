@@ -9,6 +9,7 @@ from burnish.core.errors import SandboxError
 from burnish.core.records import TamperFlag
 from burnish.sandbox.jobs import Bounds, Program, Run, Shared
 from burnish.sandbox.pool import Sandbox
+from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _python_report as report
 from burnish.verifiers._python_judge import _EQUALITY, Judge, _CallFolder, _CodeFolder, _is_answer
 from burnish.verifiers._python_plan import CallCheck, CodeCheck
@@ -20,8 +21,8 @@ ISOLATIONS = get_args(Isolation)
 class IsolatingJudge(Judge):
     """A judge that puts program and tests into one address space when it is asked to."""
 
-    def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool, isolation: Isolation) -> None:
-        super().__init__(sandbox, program, bounds, first_fail)
+    def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool, cancel: Cancel, isolation: Isolation) -> None:
+        super().__init__(sandbox, program, bounds, first_fail, cancel)
         self._isolation = isolation
 
     def _calls(self, plans: list[CallCheck]) -> int:

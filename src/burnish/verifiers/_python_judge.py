@@ -17,6 +17,7 @@ from burnish.sandbox.inside import wire
 from burnish.sandbox.inside.codec import Opaque
 from burnish.sandbox.jobs import Bounds, Calls, Job, Program, Run, Script, Session
 from burnish.sandbox.pool import Sandbox
+from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _python_report as report
 from burnish.verifiers import _python_values as values
 from burnish.verifiers._python_plan import COMPARATORS, Call, CallCheck, CodeCheck, Plan, StdioCheck
@@ -59,8 +60,11 @@ class Findings:
 class Judge:
     """Judges one program by its plans."""
 
-    def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool) -> None:
+    def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool, cancel: Cancel | None = None) -> None:
         self._sandbox, self._program, self._bounds, self._first_fail = sandbox, program, bounds, first_fail
+        self._cancel = cancel
+        self._used_s, self._out_of_time = 0.0, False
+        self._endless_load: Run | None = None
         self.found = Findings()
 
     def judge(self, plans: Sequence[Plan]) -> Findings:
@@ -68,7 +72,10 @@ class Judge:
         judges: dict[type, Callable[[Any], int]] = {CallCheck: self._calls, CodeCheck: self._codes, StdioCheck: self._script}
         for kind, group in groupby(plans, key=type):
             batch = list(group)
-            while batch and not self._over():
+            if self._endless_load and kind is not StdioCheck and not self._over():
+                self._died_loading(batch, self._endless_load)
+                continue
+            while batch and not self._over() and not self._out_of_time:
                 batch = batch[judges[kind](batch) :]
             for left in batch:
                 self._skip(left)
@@ -89,14 +96,20 @@ class Judge:
     def _run(self, job: Job, stop: Any = None) -> Run:
         """Run a job; repeat it if its process was killed from outside or never began. Raises `SandboxError`."""
         for attempt in range(_RETRIES + 1):
-            run = self._sandbox.run(job, self._bounds, stop)
+            run = self._sandbox.run(job, self._bounds_left(), stop, self._cancel)
             self.found.cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb, output_bytes=len(run.output))
             began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver) or bool(run.malformed))
-            if began and not report.was_killed(run):
-                return run
-            if began and attempt == _RETRIES:
+            if began and (attempt == _RETRIES or not report.was_killed(run)):
+                self._used_s += run.wall_s
+                self._out_of_time = run.reason == wire.TOTAL
                 return run
         raise SandboxError("the judged process could not be started")
+
+    def _bounds_left(self) -> Bounds:
+        """The bounds with what is left of the time for all checks together, which is never less than that for one."""
+        total = self._bounds.total_wall_s
+        left = max(total, self._bounds.wall_s) - self._used_s
+        return dataclasses.replace(self._bounds, total_wall_s=max(left, 0.001)) if total else self._bounds
 
     def _fail_all(self, plans: Sequence[Plan], outcome: Outcome, code: str, message: str) -> int:
         for plan in plans:
@@ -122,7 +135,11 @@ class Judge:
 
     def _died_loading(self, plans: Sequence[Plan], run: Run) -> None:
         """The process ended before the first check began: it would do so again, so every check is decided."""
-        for plan in plans:
+        self._endless_load = run if run.reason in (wire.WALL, wire.CPU) else None
+        for number, plan in enumerate(plans):
+            if number and self._out_of_time:
+                self._skip(plan)
+                continue
             outcome, note, flag = report.ending(run, plan.spec.hidden)
             self.found.flag(flag)
             self._decide(plan, outcome, note)

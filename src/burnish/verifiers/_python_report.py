@@ -94,6 +94,8 @@ def check(
 
 def ending(run: Run, hidden: bool) -> tuple[Outcome, Diagnostic, TamperFlag | None]:
     """Why a judged process stopped without an answer: outcome, diagnostic, and a flag if that was an attack."""
+    if run.reason == wire.TOTAL:
+        return "timeout", diagnostic("python.timeout", "exceeded the wall-clock limit of all checks together", hidden), None
     if run.reason in (wire.WALL, wire.CPU) or _signal(run.guest_status) == signal.SIGXCPU:
         what = "wall-clock" if run.reason == wire.WALL else "CPU"
         return "timeout", diagnostic("python.timeout", f"exceeded the {what} limit", hidden), None

@@ -6,7 +6,7 @@ are judged is the caller's choice: pass `task.public()` for visible checks only,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -15,7 +15,11 @@ from burnish.core.records import Record, Task, Verdict, View
 
 
 class Limits(Record):
-    """What one artefact may use while it is judged: seconds of wall clock and CPU per check, MiB, processes, bytes, files."""
+    """What one artefact may use while it is judged: seconds of wall clock and CPU per check, MiB, processes, bytes, MiB per file.
+
+    `total_wall_s` bounds all checks together; 0 is no such limit, and a single check always has its own `wall_s`. The check at
+    which it runs out is a time-out, those after it are skipped. Raises `ValueError` for a limit that is not above 0.
+    """
 
     wall_s: float = 5.0
     cpu_s: float = 3.0
@@ -23,6 +27,13 @@ class Limits(Record):
     processes: int = 16
     output_bytes: int = 1 << 20
     file_mb: int = 16
+    total_wall_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name, value in msgspec.structs.asdict(self).items():
+            largest = 1_000_000 if name.endswith("_s") else (1 << 31) - 1
+            if not (0 < value <= largest or (name == "total_wall_s" and value == 0)):
+                raise ValueError(f"the limit {name} is {value}; write a number above 0, at most {largest:,}")
 
 
 class ToolReport(Record):
@@ -47,6 +58,14 @@ class Verifier(Protocol):
         """The tools it needs and whether they are usable here."""
         ...
 
+    def configuration(self) -> Mapping[str, str]:
+        """Whatever else its verdicts depend on: its options (except how many workers) and the versions of its tools.
+
+        Together with a task's kind, context, checks and references, the artefact, the limits and the mode, this decides the
+        verdict; a cache relies on it.
+        """
+        ...
+
     def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """Judge `artefact` by every check in `task.checks`. `first_fail` skips the checks after the first failure."""
         ...
@@ -59,6 +78,10 @@ class Verifier(Protocol):
         self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None
     ) -> Iterator[Verdict]:
         """The verdicts on many artefacts, in input order, each as soon as it and all before it are there."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and files. A later call starts afresh."""
         ...
 
 

@@ -18,7 +18,8 @@ PAGE = struct.Struct("<I??xx")
 """The page that seats share with the nursery: last unit begun (from 1); guest, driver came to run judged code."""
 GUEST_READY, DRIVER_READY = 4, 5
 """Places in the page."""
-EXITED, WALL, CPU, MEMORY, ABORTED = range(5)
+EXITED, WALL, CPU, MEMORY, ABORTED, TOTAL = range(6)
+"""Why a run ended. `TOTAL`, its time for all units together, is the parent's: the nursery only hears an `ABORT`."""
 LENGTH = struct.Struct("<I")
 RENEW, WATCH, REST, DONE, EXCEEDED = b"R", b"W", b"S", b"D", b"M"
 """Nursery to warden: renew the folder, watch memory (with a limit), stop watching. Warden to nursery: done, memory exceeded."""
