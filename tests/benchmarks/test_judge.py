@@ -25,6 +25,11 @@ def run(*arguments, **more):
     return subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=200, **more)
 
 
+def task(args, expected):
+    checks = (CheckSpec(id="1", kind="call", data={"args": args, "expected": expected}),)
+    return Task(id="t", group_id="t", kind="python", prompt="", context={"entry_point": "f"}, checks=checks)
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     path = tmp_path_factory.mktemp("judge") / "result.json"
@@ -88,26 +93,22 @@ def bare():
 
 def test_the_bare_server_isolates_nothing(bare):
     source = "def f(name):\n    return dict(line.split(':', 1) for line in open('/proc/self/status'))[name].strip()\n"
-    task = function_task(CheckSpec(id="1", kind="call", data={"args": "('Seccomp',)", "expected": "'0'"}))
-    assert bare.verify(task, source).passed
-    assert python.verify(task, source).status == "fail"
+    assert bare.verify(task("('Seccomp',)", "'0'"), source).passed
+    assert python.verify(task("('Seccomp',)", "'0'"), source).status == "fail"
 
 
 def test_the_bare_server_still_ends_an_endless_loop(bare):
-    task = function_task(CheckSpec(id="1", kind="call", data={"args": "()", "expected": "0"}))
-    assert bare.verify(task, "def f():\n    while True: pass\n", limits=Limits(wall_s=0.3)).status == "timeout"
-    assert bare.verify(task, "def f():\n    return 0\n").passed
-
-
-def function_task(*checks):
-    return Task(id="t", group_id="t", kind="python", prompt="", context={"entry_point": "f"}, checks=checks)
+    assert bare.verify(task("()", "0"), "def f():\n    while True: pass\n", limits=Limits(wall_s=0.3)).status == "timeout"
+    assert bare.verify(task("()", "0"), "def f():\n    return 0\n").passed
 
 
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("del bare.nursery.Nursery._clear; bare._check_names()", "no longer fits the nursery: it has no ['_clear']"),
-        ("bare._kill_one(-1, 0)", "must not signal more than its own seats"),
+        ("del bare.nursery.Nursery._clear; bare.strip()", "no longer fits the sandbox: look at Nursery._clear"),
+        ("bare.seat._apply_limits = lambda seat: None; bare.strip()", "look at inside.seat._apply_limits"),
+        ("bare.strip(); bare.os.kill(-1, 0)", "must not signal more than its own seats"),
+        ("bare.strip(); bare.kernel.signal_everyone(0)", "must not signal more than its own seats"),
     ],
 )
 def test_the_bare_nursery_refuses_what_would_harm_the_machine(code, message):
