@@ -119,12 +119,13 @@ def bubblewrap() -> Harness:
 
 def _commands(prefix: list[str]) -> Callable[[Item], bool]:
     folder = tempfile.TemporaryDirectory(prefix="burnish-benchmark-")
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    nowhere = subprocess.DEVNULL
 
     def check(item: Item) -> bool:
         try:
             command = [*prefix, sys.executable, "-c", item.tested]
-            return subprocess.run(command, **quiet, cwd=folder.name, timeout=TIMEOUT_S).returncode == 0  # type: ignore[call-overload, no-any-return]
+            ended = subprocess.run(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, cwd=folder.name, timeout=TIMEOUT_S)
+            return ended.returncode == 0
         except subprocess.TimeoutExpired:
             return False
 
