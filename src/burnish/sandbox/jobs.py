@@ -1,7 +1,7 @@
 """What can be run in the jail, and what comes back. Plain data; no knowledge of tests or rewards.
 
 `Calls` runs a program's function on inputs, `Script` runs a whole program on stdin, `Session` lets driver code in a second
-process use the program's functions. A `unit` number groups calls that share one time limit.
+process use the program's functions, `Suite` does so for a pytest file. A `unit` number groups calls that share one time limit.
 """
 
 from __future__ import annotations
@@ -60,7 +60,16 @@ class Session:
     drives: Sequence[tuple[int, str, str]]
 
 
-Job = Calls | Script | Session
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Run `tests`, the text of a pytest file, in a second process; it imports the program as `module`. Needs pytest preloaded."""
+
+    program: Program
+    tests: str
+    module: str
+
+
+Job = Calls | Script | Session | Suite
 
 
 @dataclass
@@ -88,7 +97,7 @@ class Run:
 
 def units_of(job: Job) -> int:
     """How many units (time limits) a job has."""
-    if isinstance(job, Script):
+    if isinstance(job, Script | Suite):
         return 1
     rows: Sequence[tuple[Any, ...]] = job.calls if isinstance(job, Calls) else job.drives
     return max(1, len({row[0] for row in rows}))
@@ -111,6 +120,8 @@ def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
         return _block({**guest, "mode": "calls", "calls": list(job.calls)}), b""
     if isinstance(job, Script):
         return _block({**guest, "mode": "script", "stdin": job.stdin}), b""
+    if isinstance(job, Suite):
+        return _block({**guest, "mode": "suite"}), _block({**common, "preamble": "", "tests": job.tests, "module": job.module})
     return _block({**guest, "mode": "session"}), _block({**common, "drives": list(job.drives)})
 
 

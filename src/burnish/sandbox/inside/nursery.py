@@ -17,11 +17,12 @@ import resource
 import select
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import driver, guest, jail, kernel, seccomp, wire
+from . import driver, guest, jail, kernel, seccomp, suite, wire
 from .seat import Seat
 
 Pipes = tuple[int, int, int, int, int]
@@ -50,6 +51,8 @@ class Nursery:
             self._prepare()
             report(self._control, {"layers": self._lock()})
             guest.warm_up()
+            if "pytest" in sys.modules:
+                suite.warm_up()
             gc.collect()
             gc.freeze()
             while True:
