@@ -176,7 +176,15 @@ class _Exchange:
         self._unsent = {server._request: memoryview(guest), server._driver_request: memoryview(driver)}
         self._two_seats = isinstance(job, Session | Suite)
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
-        count = len(job.calls) if isinstance(job, Calls) else len(job.drives) if isinstance(job, Session) else _SUITE_ROOM if isinstance(job, Suite) else 1
+        count = (
+            len(job.calls)
+            if isinstance(job, Calls)
+            else len(job.drives)
+            if isinstance(job, Session)
+            else _SUITE_ROOM
+            if isinstance(job, Suite)
+            else 1
+        )
         self._room = (bounds.output_bytes + 20_000) * (count + 2)
         self._output = bytearray()
         self._aborted = False

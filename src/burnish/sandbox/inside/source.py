@@ -39,7 +39,8 @@ def _always_holds(test: ast.expr) -> bool:
 
 def free_names(tree: ast.Module) -> set[str]:
     """Names that the file reads, never binds, and that are not built in: what it expects the program to define."""
-    read, bound = set(), set(vars(builtins))
+    read: set[str] = set()
+    bound = set(vars(builtins))
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)

@@ -71,7 +71,8 @@ def _parsed(seat: Seat, text: str) -> ast.Module | None:
         seat.send("source", assertions(tree))
         return tree
     except SyntaxError as error:
-        place = (error.lineno or 1, error.offset or 1, error.end_lineno or error.lineno or 1, error.end_offset or error.offset or 1)
+        line, column = error.lineno or 1, (error.offset or 1) - 1
+        place = (line, column, error.end_lineno or line, (error.end_offset or 0) - 1)
         seat.send("syntax", type(error).__name__, text_of(error.msg), place)
     except (ValueError, MemoryError, RecursionError, OverflowError) as error:
         seat.send("syntax", type(error).__name__, text_of(error) or "too complex to compile", None)
@@ -149,7 +150,8 @@ class _Reporter:
 
     def __init__(self, send: Callable[..., None], remote: Any, session: Any) -> None:
         self._send, self._remote, self._session = send, remote, session
-        self._outcome, self._message, self._place = "passed", "", None
+        self._outcome, self._message = "passed", ""
+        self._place: tuple[int, ...] | None = None
         self.broken = ""
 
     def pytest_collectreport(self, report: Any) -> None:
