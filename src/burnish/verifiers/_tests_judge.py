@@ -2,13 +2,14 @@
 
 What makes a kill trustworthy although the tests are hostile: every run is the same but for the program, so the tests can
 learn which one they face from its answers only; a test counts only if it passed in every run on every right program, of which
-one comes at a place among the wrong ones that nobody can foresee; and a kill counts only if the program's side has
-itself seen an answer that differs from the right ones.
+one comes at a random place among the wrong ones; and a kill counts only if the program's own side has seen an answer that
+differs from the right ones.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -16,7 +17,6 @@ import msgspec
 
 from burnish.core.errors import SandboxError
 from burnish.core.records import Check, CheckSpec, Cost, Diagnostic, Outcome, SourceSpan, TamperFlag
-from burnish.core.seeds import derive_seed
 from burnish.sandbox.inside.suite import MOST_TESTS
 from burnish.sandbox.jobs import Bounds, Program, Suite
 from burnish.sandbox.pool import Sandbox
@@ -49,6 +49,7 @@ class SuiteJudge:
         self._right: dict[Program, Reading] = {}
         self._valid: set[str] = set()
         self._answers: dict[int, set[int]] = {}
+        self._ample = True
         self.found = SuiteFindings()
 
     def judge(self) -> SuiteFindings:
@@ -175,6 +176,7 @@ class SuiteJudge:
         for reading in readings:
             for call, given in reading.answers.items():
                 self._answers.setdefault(call, set()).update(given)
+            self._ample = self._ample and reading.leaves_room(self._bounds)
         self.found.features |= {"tests": len(tests), "valid_tests": len(self._valid)}
         aloof = [name for name in tests if name in self._valid and not tests[name].calls]
         if aloof:
@@ -186,7 +188,7 @@ class SuiteJudge:
         """Run every wrong program once, and the right ones again among them."""
         wrong = self._programs(False)
         again = [program for program in self._right for _ in range(self._plan.runs - 1)]
-        place = derive_seed("tests", self._tests) % (len(wrong) + 1)
+        place = secrets.randbelow(len(wrong) + 1)
         order = [*wrong[:place], *again, *wrong[place:]]
         readings: list[Reading] = []
         unsteady: set[str] = set()
@@ -218,8 +220,7 @@ class SuiteJudge:
         return {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
 
     def _judge_wrong(self, program: Program, reading: Reading) -> None:
-        caught = self._killers(reading)
-        if caught and not reading.forged and (reading.complete or reading.exceeded):
+        if self._killers(reading) and not reading.forged and (reading.complete or reading.exceeded):
             self._decide(program, "pass", lambda spec: [], reading.run.wall_s)
         elif not self._cut_short(program, reading):
             failing = self._failing(reading)
@@ -232,7 +233,9 @@ class SuiteJudge:
         return [name for name in (self._valid if reading.unusable else reading.failing()) if name in self._valid]
 
     def _killers(self, reading: Reading) -> list[str]:
-        """Valid tests that failed on a program that was seen to answer wrongly."""
+        """Valid tests that failed on a program that was seen to answer wrongly, or not within a limit that leaves ample room."""
+        if reading.exceeded and not self._ample:
+            return []
         return self._failing(reading) if reading.differs_from(self._answers) else []
 
     def _count_kills(self, readings: Sequence[Reading]) -> None:
@@ -263,8 +266,10 @@ def _useless(reading: Reading) -> tuple[str, str, Place | None] | None:
         return "tests.too_many", f"the file makes {reading.collected} tests; {MOST_TESTS} are allowed", None
     if not reading.assertions:
         return "tests.vacuous", "nothing here can fail: there is no assertion, or only such as always hold", None
-    if not outcomes & {"passed", "failed", "error"}:
+    if reading.stopped or outcomes & {"failed", "error"}:
+        return None
+    if "passed" not in outcomes:
         return "tests.vacuous", "every test is skipped or expected to fail", None
-    if not outcomes & {"failed", "error"} and not reading.answers and not reading.stopped:
+    if not reading.answers:
         return "tests.vacuous", "the tests never call the program", None
     return None

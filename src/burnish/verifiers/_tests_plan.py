@@ -55,6 +55,8 @@ def plan(task: Task) -> SuitePlan:
     checks = tuple(_check(task, spec) for spec in task.checks)
     if checks and not any(check.is_right for check in checks):
         raise InputError(f"{where}: among its checks none is of kind 'reference', so nothing says which tests are right.")
+    if {check.program for check in checks if check.is_right} & {check.program for check in checks if not check.is_right}:
+        raise InputError(f"{where}: one and the same program is called right by one check and wrong by another.")
     return SuitePlan(checks, module, runs)
 
 

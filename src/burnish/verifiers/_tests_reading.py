@@ -15,7 +15,7 @@ from typing import Any
 
 from burnish.sandbox.inside import wire
 from burnish.sandbox.inside.suite import MOST_TESTS
-from burnish.sandbox.jobs import Run
+from burnish.sandbox.jobs import Bounds, Run
 from burnish.verifiers._python_values import clean
 
 Place = tuple[int, int, int, int]
@@ -70,6 +70,11 @@ class Reading:
     def exceeded(self) -> bool:
         """True if a limit on time or memory ended the run."""
         return self.run.reason in (wire.WALL, wire.CPU, wire.MEMORY)
+
+    def leaves_room(self, bounds: Bounds) -> bool:
+        """True if the run kept to half of each limit, so that a run against another program that exceeds one says something."""
+        run = self.run
+        return 2 * run.wall_s <= bounds.wall_s and 2 * run.cpu_s <= bounds.cpu_s and 2 * run.peak_mb <= bounds.memory_mb
 
     @property
     def died(self) -> bool:

@@ -25,8 +25,8 @@ MOST_CALLS = 50_000
 """Calls that a witness reports; of later ones it keeps silent."""
 _FILE = "tests.py"
 _UNUSED = (
-    *("cacheprovider", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin", "setuponly", "setupplan"),
-    *("stepwise", "threadexception", "unraisableexception"),
+    *("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "setuponly", "setupplan", "stepwise", "threadexception"),
+    "unraisableexception",
 )
 """pytest's own plugins that have nothing to do in the jail."""
 
