@@ -16,7 +16,7 @@ import msgspec
 from burnish.core.errors import InputError
 from burnish.core.records import Record, Task, Verdict
 from burnish.store.jsonl import read_json_lines
-from burnish.text.code import defines, extract_code
+from burnish.text.code import defines, extract_code, wanted_name
 
 
 class Sample(Record):
@@ -56,7 +56,7 @@ def _text(row: dict[str, Any], field: str, where: str) -> str:
 
 def program_of(task: Task, completion: str) -> str:
     """The program a completion stands for: its code block, itself, or the task's code prompt continued by it."""
-    name = task.context.get("entry_point")
+    name = wanted_name(task)
     prompt = task.context.get("signature_source")
     code = extract_code(completion, name) if "```" in completion else None
     program = code.text if code else completion

@@ -1,7 +1,8 @@
 """What can be run in the jail, and what comes back. Plain data; no knowledge of tests or rewards.
 
 `Calls` runs a program's function on inputs, `Script` runs a whole program on stdin, `Session` lets driver code in a second
-process use the program's functions, `Shared` runs program and test code in one. A `unit` number groups calls that share one time limit.
+process use the program's functions, `Suite` does so for a pytest file, `Shared` runs program and test code in one. A `unit` number
+groups calls that share one time limit.
 """
 
 from __future__ import annotations
@@ -79,7 +80,16 @@ class Shared:
     nonce: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
 
 
-Job = Calls | Script | Session | Shared
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Run `tests`, the text of a pytest file, in a second process; it imports the program as `module`. Needs pytest preloaded."""
+
+    program: Program
+    tests: str
+    module: str
+
+
+Job = Calls | Script | Session | Shared | Suite
 
 
 @dataclass
@@ -112,8 +122,8 @@ def units_of(job: Job) -> int:
 
 
 def rows_of(job: Job) -> Sequence[tuple[Any, ...]]:
-    """What a job answers one by one, a frame for each; nothing for a whole program."""
-    if isinstance(job, Script):
+    """What a job answers one by one, a frame for each; nothing for a whole program or a test file."""
+    if isinstance(job, Script | Suite):
         return ()
     return job.calls if isinstance(job, Calls) else job.drives
 
@@ -137,6 +147,8 @@ def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
         return _block({**guest, "mode": "script", "stdin": job.stdin}), b""
     if isinstance(job, Shared):
         return _block({**guest, "mode": "shared", "drives": list(job.drives), "nonce": job.nonce}), b""
+    if isinstance(job, Suite):
+        return _block({**guest, "mode": "suite"}), _block({**common, "preamble": None, "tests": job.tests, "module": job.module})
     return _block({**guest, "mode": "session"}), _block({**common, "drives": list(job.drives)})
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from burnish.core.errors import SandboxError, Unavailable
 from burnish.sandbox.inside import codec, wire
-from burnish.sandbox.jobs import Bounds, Job, Run, Session, requests, rows_of, units_of
+from burnish.sandbox.jobs import Bounds, Job, Run, Session, Suite, requests, rows_of, units_of
 
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
@@ -78,6 +78,8 @@ _OUTWARD = (True, False, True, False, False)
 _START_S, _GRACE_S = 20.0, 10.0
 _QUIET_MS = 4
 """So long the parent sleeps until the run is over; only then it wakes for every frame, to stop, drain and cut."""
+_SUITE_ROOM = 8
+"""A test file's frames, in outputs of one check: it has at most `suite.MOST_TESTS` tests and `suite.MOST_CALLS` calls are noted."""
 _MENDS = {
     "namespaces": "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0; in a container "
     "--security-opt seccomp=unconfined or --privileged)",
@@ -259,9 +261,9 @@ class _Exchange:
         self._unsent = {server._request: memoryview(guest)}
         if driver:
             self._unsent[server._driver_request] = memoryview(driver)
-        self._two_seats = isinstance(job, Session)
+        self._two_seats = isinstance(job, Session | Suite)
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
-        self._room = (bounds.output_bytes + 20_000) * (len(rows_of(job)) + 3)
+        self._room = (bounds.output_bytes + 20_000) * ((_SUITE_ROOM if isinstance(job, Suite) else len(rows_of(job))) + 3)
         self._output = bytearray()
         self._aborted = False
         self._ready = [False, False]

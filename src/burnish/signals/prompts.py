@@ -39,6 +39,8 @@ def wrong_code(attempt: Attempt) -> str:
 
 
 def _wanted(task: Task) -> str:
+    if task.kind == "python_tests":
+        return "test file"
     return "function" if "entry_point" in task.context else "program"
 
 

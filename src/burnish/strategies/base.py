@@ -17,7 +17,7 @@ from burnish.core.budget import Meter
 from burnish.core.records import Attempt, Cost, Message, Sampling, Task, TokenRecord, Verdict, View
 from burnish.core.seeds import derive_seed
 from burnish.models.base import Completion, Policy, Request
-from burnish.text.code import extract_code, spans_of
+from burnish.text.code import extract_code, spans_of, wanted_name
 from burnish.verifiers.base import Limits, Verifier
 
 Judged = tuple[Attempt, Verdict]
@@ -100,7 +100,7 @@ def _attempt(
     parent: Attempt | None,
     round: int,
 ) -> Attempt:
-    code = extract_code(completion.text, task.context.get("entry_point"))
+    code = extract_code(completion.text, wanted_name(task))
     start, end = len(request.prompt_ids), len(request.prompt_ids) + len(completion.ids)
     return Attempt(
         id=attempt_id,

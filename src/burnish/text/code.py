@@ -35,8 +35,13 @@ def extract_code(reply: str, entry_point: str | None = None) -> Code | None:
 
 def program_in(task: Task, reply: str) -> str | None:
     """The program that `reply` gives for `task`, or None."""
-    code = extract_code(reply, task.context.get("entry_point"))
+    code = extract_code(reply, wanted_name(task))
     return code.text if code else None
+
+
+def wanted_name(task: Task) -> str | None:
+    """The name that a reply to `task` must define, if any: a test file calls the function and does not define it."""
+    return None if task.kind == "python_tests" else task.context.get("entry_point")
 
 
 def spans_of(reply: str, code: Code | None) -> tuple[Span, ...]:

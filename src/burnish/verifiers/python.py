@@ -7,13 +7,8 @@ With `isolation="shared"` program and tests share one jailed process, which is f
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import importlib.metadata
 import platform
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +18,7 @@ from burnish.core.seeds import content_hash
 from burnish.sandbox.jobs import Bounds, Program
 from burnish.sandbox.pool import Sandbox
 from burnish.sandbox.worker import Cancel
+from burnish.verifiers._pooled import Pooled
 from burnish.verifiers._python_isolation import ISOLATIONS, IsolatingJudge, Isolation
 from burnish.verifiers._python_judge import Findings
 from burnish.verifiers._python_plan import plan
@@ -31,7 +27,7 @@ from burnish.verifiers.base import Limits, ToolReport
 VERSION = "1"
 
 
-class PythonVerifier:
+class PythonVerifier(Pooled):
     """The verifier of `Task.kind == "python"`. Its jails start when first needed, one per core unless `workers` says otherwise."""
 
     id = "python"
@@ -56,20 +52,10 @@ class PythonVerifier:
         ]
 
     def configuration(self) -> Mapping[str, str]:
-        """Interpreter and machine, level of the jail, packages that programs may import."""
-        packages = ", ".join(f"{name} {_version_of(name)}" for name in self._packages)
-        return {
-            "python": f"{platform.python_version()} {platform.machine()}",
-            "level": self.sandbox.level,
-            "packages": packages,
-            "isolation": self.isolation,
-        }
+        """Interpreter and machine, level of the jail, packages that programs may import, isolation asked for."""
+        return {**super().configuration(), "isolation": self.isolation}
 
-    def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
-        """Judge `artefact`. Raises `InputError` for malformed checks and `Unavailable` if there is no jail here."""
-        return self._verify(task, artefact, limits, first_fail, Cancel())
-
-    def _verify(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Verdict:
+    def _judge(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Verdict:
         plans = plan(task)
         if artefact.strip():
             program = Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
@@ -92,51 +78,6 @@ class PythonVerifier:
             cost=found.cost,
             provenance=provenance,
         )
-
-    async def averify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
-        """As `verify`, without blocking the event loop; any number may be awaited at once. Cancelling it ends the judged process."""
-        cancel = Cancel()
-        try:
-            return await asyncio.wrap_future(self._submit(task, artefact, limits, first_fail, cancel))
-        except asyncio.CancelledError:
-            cancel.set()
-            raise
-
-    def verify_batch(
-        self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None
-    ) -> Iterator[Verdict]:
-        """Verdicts of many artefacts in the order given, as they come; at most `workers` at once (default: all jails).
-
-        A batch that is given up half-way (its iterator closed) ends what is being judged.
-        """
-        cancel = Cancel()
-        waiting: deque[Future[Verdict]] = deque()
-        width = min(workers or self.sandbox.workers, self.sandbox.workers)
-        try:
-            for task, artefact in items:
-                waiting.append(self._submit(task, artefact, limits, first_fail, cancel))
-                if len(waiting) >= 2 * width:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            cancel.set()
-            for future in waiting:
-                future.cancel()
-
-    def close(self) -> None:
-        """Stop the jails. A later call starts them again."""
-        self.sandbox.close()
-
-    def _submit(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Future[Verdict]:
-        return self.sandbox.executor().submit(self._verify, task, artefact, limits, first_fail, cancel)
-
-
-@functools.cache
-def _version_of(package: str) -> str:
-    """Versions of the distributions that provide an importable package."""
-    owners = importlib.metadata.packages_distributions().get(package, ())
-    return " ".join(importlib.metadata.version(owner) for owner in owners)
 
 
 _EMPTY = Diagnostic(code="python.empty", message="there is no code", span=SourceSpan(start=0, end=0, line=1, col=0, end_line=1, end_col=0))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from . import codec, wire
+from . import codec, suite, wire
 from .seat import TEXT, Seat, describe, repr_of, run_preamble, text_of
 
 
@@ -21,6 +21,8 @@ def run(seat: Seat, link: int) -> None:
     remote = _Remote(link, seat.limit + 1000)
     if not remote.is_loaded():
         os._exit(wire.GUEST_GONE)
+    if "tests" in seat.request:
+        suite.run(seat, remote)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
         started = time.perf_counter()

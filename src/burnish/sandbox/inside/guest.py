@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
 from typing import Any
 
-from . import codec, shared, wire
+from . import codec, shared, suite, wire
 from .seat import Seat, describe, run_preamble, text_of
 
 PIPE_BYTES = 1 << 16
@@ -38,7 +38,7 @@ def run(seat: Seat, link: int, output: int) -> None:
         elif mode == "calls":
             _run_calls(seat, vars(module)[request["entry_point"]])
         else:
-            _serve(vars(module), link, seat.limit)
+            _serve(vars(module), link, seat.limit, suite.Witness(seat) if mode == "suite" else None)
     os._exit(0)
 
 
@@ -64,7 +64,7 @@ def _load(seat: Seat, module: ModuleType) -> bool:
         seat.send("load", describe(error, wire.ARTEFACT))
         return False
     entry = seat.request["entry_point"]
-    if not callable(vars(module).get(entry)):
+    if entry and not callable(vars(module).get(entry)):
         seat.send("missing", [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")][:20])
         return False
     return True
@@ -136,20 +136,27 @@ def _run_script(seat: Seat, module: ModuleType) -> None:
     seat.send(*frame)
 
 
-def _serve(namespace: dict[str, Any], link: int, limit: int) -> None:
-    """Say that the program is loaded, then answer the driver's calls until it hangs up."""
+def _serve(namespace: dict[str, Any], link: int, limit: int, witness: suite.Witness | None) -> None:
+    """Say that the program is loaded, then answer the driver's calls until it hangs up, before a witness if there is one."""
     wire.write_block(link, b"")
     while True:
         try:
-            name, args, kwargs = codec.decode(wire.read_block(link, 1 << 26))
+            request = wire.read_block(link, 1 << 26)
+            if witness:
+                witness.asked(request)
+            name, args, kwargs = codec.decode(request)
         except EOFError:
             os._exit(0)
         function = namespace.get(name)
         frame = _outcome(function, args, kwargs) if callable(function) else ("missing", name)
+        if witness:
+            frame = witness.without_place(frame)
         try:
             data = codec.encode(frame, limit)
         except BaseException as error:
             data = codec.encode(("unsendable", text_of(error)))
+        if witness:
+            witness.answered(data)
         wire.write_block(link, data)
 
 

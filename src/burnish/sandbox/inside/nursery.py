@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import driver, guest, jail, kernel, seccomp, wire
+from . import driver, guest, jail, kernel, seccomp, suite, wire
 from .seat import Seat
 
 Pipes = tuple[int, int, int, int, int]
@@ -59,6 +59,8 @@ class Nursery:
             self._prepare()
             report(CONTROL, {"layers": self._lock()})
             guest.warm_up()
+            if "pytest" in sys.modules:
+                suite.warm_up()
             gc.collect()
             gc.freeze()
             while True:
