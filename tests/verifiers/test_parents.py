@@ -137,7 +137,7 @@ def test_a_run_cancelled_at_any_moment_never_leaves_its_request_to_the_next():
                 cancel.set()
             server.run(Calls(program=old, calls=[(0, (), {})]), Bounds(), None, cancel)
             timer.join()
-            if not server.is_reusable:
+            if not server.reusable:
                 server.close()
                 server = Server()
             new = Program(source=f"def f(): return {n}", entry_point="f")

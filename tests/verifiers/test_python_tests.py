@@ -459,7 +459,7 @@ def test_burnish_verify_judges_samples_of_tests(tmp_path):
     reply = f"First the function:\n```python\n{RIGHT}```\nNow its tests:\n```python\n{GOOD}```\n"
     rows = [{"task_id": "t", "completion": text} for text in (reply, GOOD, "def test_a():\n    assert grade(1) == 'x'\n")]
     (tmp_path / "samples.jsonl").write_text("".join(msgspec.json.encode(row).decode() + "\n" for row in rows))
-    summary = api.verify(str(tmp_path / "tasks.jsonl"), tmp_path / "samples.jsonl", tmp_path / "out.jsonl")
+    summary = api.verify_samples(str(tmp_path / "tasks.jsonl"), tmp_path / "samples.jsonl", tmp_path / "out.jsonl")
     assert (summary.judged, summary.passed, summary.errors) == (3, 2, 0)
     assert program_in(make(), reply).strip() == GOOD.strip()
     results = [msgspec.json.decode(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
