@@ -138,7 +138,7 @@ class Result:
     doubled: int = 0
     wrong: int = 0
     errors: int = 0
-    kills: Counter[str] = field(default_factory=Counter)
+    kills: dict[str, int] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     left_processes: int = 0
     left_descriptors: int = 0
@@ -151,8 +151,9 @@ class Result:
     def failures(self) -> list[str]:
         """Everything that is not as it should be."""
         found = [f"{count} {name}" for name in ("lost", "doubled", "wrong") if (count := getattr(self, name))]
-        if self.errors > ERRORS_PER_KILL * self.kills.total():
-            found.append(f"{self.errors} error verdicts after {self.kills.total()} kills")
+        kills = sum(self.kills.values())
+        if self.errors > ERRORS_PER_KILL * kills:
+            found.append(f"{self.errors} error verdicts after {kills} kills")
         found += [f"{name} grew by {grown:g}, bound {BOUNDS[name]:g}" for name, grown in self.growth().items() if grown > BOUNDS[name]]
         found += [f"{count} {name} left after the end" for name in ("processes", "descriptors") if (count := getattr(self, f"left_{name}"))]
         return found
@@ -276,7 +277,7 @@ def _killer(options: Options, result: Result) -> Iterator[None]:
         while not done.wait(seconds):
             role = _kill_one(choices)
             if role:
-                result.kills[role] += 1
+                result.kills[role] = result.kills.get(role, 0) + 1
 
     thread = threading.Thread(target=kill_again_and_again)
     thread.start()
@@ -375,7 +376,7 @@ def _sample(verifier: PythonVerifier, checks: int) -> Sample:
 
 
 def _counts(result: Result) -> str:
-    kills = f", {result.kills.total()} kills" if result.kills else ""
+    kills = f", {sum(result.kills.values())} kills" if result.kills else ""
     rate = result.checks / result.seconds
     verdicts = f"{result.lost} lost, {result.doubled} doubled, {result.wrong} wrong, {result.errors} errors"
     return f"{verdicts}{kills}, {result.seconds:.0f} s, {rate:.0f} checks/s"
