@@ -18,7 +18,7 @@ import pytest
 
 from burnish.core.errors import SandboxError
 from burnish.core.records import CheckSpec, Task
-from burnish.sandbox import Bounds, Calls, Program, Sandbox
+from burnish.sandbox import Bounds, Calls, Program, Sandbox, Session
 from burnish.sandbox.inside import jail
 from burnish.sandbox.worker import Server
 from burnish.verifiers.base import Limits
@@ -41,6 +41,10 @@ SESSION = task(("assert", {"code": DRIVEN}))
 
 def calls(*values, source=QUICK):
     return Calls(program=Program(source=source, entry_point="f"), calls=[(unit, (value,), {}) for unit, value in enumerate(values)])
+
+
+def session(source, claim):
+    return Session(program=Program(source=source, entry_point="f"), drives=[(0, "assert", f"assert {claim}")])
 
 
 def answers(run):
@@ -157,10 +161,10 @@ def test_no_later_run_gets_the_request_of_a_seat_that_was_killed_before_it_read_
 
 def test_a_program_that_ends_its_run_before_its_tests_have_begun_does_not_leave_them_to_the_next(verifier):
     forger = "import os\nfor n in range(3, 64):\n    try: os.write(n, b'\\1\\0\\0\\0?')\n    except OSError: pass\n"
-    other = task(("assert", {"code": "for n in [1]:\n    assert f(n) == 'another answer'"}))
     for _ in range(20):
-        assert verifier.verify(other, forger).status == "tampered"
-        assert verifier.verify(SESSION, QUICK).status == "pass"
+        verifier.sandbox.run(session(forger, "f(1) == 'another answer'"), BOUNDS)
+        assert verifier.sandbox.run(session(QUICK, "f(1) == 2"), BOUNDS).driver[1][0] == "passed"
+    assert verifier.verify(SESSION, forger).status == "tampered"
 
 
 def test_every_idle_server_may_be_dead():
