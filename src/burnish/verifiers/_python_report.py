@@ -13,6 +13,8 @@ from burnish.sandbox.inside import wire
 from burnish.sandbox.jobs import Run
 from burnish.verifiers._python_values import clean
 
+EQUALITY = TamperFlag(code="equality_override", evidence="the returned object claims to equal a value that it has never seen")
+"""The flag of an object whose `==` says yes to anything."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 

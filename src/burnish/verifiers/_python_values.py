@@ -1,8 +1,8 @@
 """Values of Python checks: read from literals, compared as exact built-in types, shown within bounds.
 
 Comparison is the judge's own: True is not 1, a list is not a tuple, text is never a number, but 1 and 1.0 are one number,
-NaN equals NaN, the order of sets and dictionaries does not matter. A tolerance is both relative and absolute and applies
-to floats everywhere but inside sets and dictionary keys.
+NaN equals NaN, -0.0 equals 0.0, the order of sets and dictionaries does not matter. A tolerance is both relative and
+absolute and applies to floats everywhere but inside sets and dictionary keys.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from burnish.sandbox.inside.codec import Opaque
-
-SHOWN = 500
-"""Longest text of a value in a report, in characters."""
+from burnish.text.visible import SHOWN as SHOWN
+from burnish.text.visible import clean as clean
 
 
 @lru_cache(maxsize=1 << 14)
@@ -111,12 +110,6 @@ _bounded = _Bounded()
 def show(value: Any) -> str:
     """`repr` of a value, at most `SHOWN` characters, safe to print and to store."""
     return clean(_bounded.repr(value))
-
-
-def clean(text: str, limit: int = SHOWN) -> str:
-    """Text from outside, cut and made storable: lone surrogates become escapes."""
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def call_source(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
