@@ -89,6 +89,15 @@ def _key(value: Any) -> Any:
     return (type(value).__name__, value)
 
 
+def is_plain(value: Any) -> bool:
+    """True if there is nothing in a value that could not be rebuilt."""
+    if isinstance(value, dict):
+        return all(is_plain(key) and is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_plain, value))
+    return not isinstance(value, Opaque)
+
+
 class _Bounded(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

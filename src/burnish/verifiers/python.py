@@ -1,4 +1,5 @@
-"""Judges Python programs: functions by calls, by assert statements or by `check(candidate)`, whole programs by stdin and stdout.
+"""Judges Python programs: functions by calls, assert statements or `check(candidate)`, classes by sequences of calls,
+whole programs by stdin and stdout.
 
 The judged program runs in a jail of its own; expected values and comparison stay in this process, test code runs in a
 second jailed process. So nothing that the program does in its own process can make it pass. Facts only, no rewards.
@@ -14,24 +15,42 @@ from concurrent.futures import Future
 
 import msgspec
 
+from burnish.core.errors import InputError
 from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdict
 from burnish.core.seeds import content_hash
 from burnish.sandbox.jobs import Bounds, Program
 from burnish.sandbox.pool import Sandbox
-from burnish.verifiers._python_judge import Judge
-from burnish.verifiers._python_plan import plan
+from burnish.verifiers._python_judge import Findings, Judge
+from burnish.verifiers._python_minimize import minimize
+from burnish.verifiers._python_plan import Plan, plan
+from burnish.verifiers._repeats import agreed
 from burnish.verifiers.base import Limits, ToolReport
 
 VERSION = "1"
 
 
 class PythonVerifier:
-    """The verifier of `Task.kind == "python"`. Its jails start when first needed, one per core unless `workers` says otherwise."""
+    """The verifier of `Task.kind == "python"`. Its jails start when first needed, one per core unless `workers` says otherwise.
+
+    With `runs` above 1 every check is judged that often, in fresh processes; what the runs disagree on is unknown. With
+    `minimize` above 0 the first wrong call's input is made smaller, trying so many inputs, for tasks that have a reference.
+    """
 
     id = "python"
     version = VERSION
 
-    def __init__(self, *, workers: int | None = None, level: str | None = None, packages: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        level: str | None = None,
+        packages: Sequence[str] = (),
+        runs: int = 1,
+        minimize: int = 0,
+    ) -> None:
+        if runs < 1 or minimize < 0:
+            raise InputError(f"PythonVerifier needs runs from 1 on and minimize from 0 on, found runs={runs}, minimize={minimize}.")
+        self.runs, self.minimize = runs, minimize
         self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
 
     def doctor(self) -> Sequence[ToolReport]:
@@ -56,8 +75,27 @@ class PythonVerifier:
         if not artefact.strip():
             return Verdict.of((), invalid=[_EMPTY], provenance=provenance)
         program = Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
-        found = Judge(self.sandbox, program, Bounds(**msgspec.structs.asdict(limits)), first_fail).judge(plans)
+        found = self._judged(task, program, plans, Bounds(**msgspec.structs.asdict(limits)), first_fail)
         return Verdict.of(found.checks, invalid=found.invalid, tamper=found.tamper, cost=found.cost, provenance=provenance)
+
+    def _judged(self, task: Task, program: Program, plans: Sequence[Plan], bounds: Bounds, first_fail: bool) -> Findings:
+        """What is found in all runs; one that is invalid or tampered with ends them and stands for all."""
+        judge = Judge(self.sandbox, program, bounds, first_fail)
+        found = judge.judge(plans)
+        checks = [found.checks]
+        while len(checks) < self.runs and not (found.invalid or found.tamper):
+            again = Judge(self.sandbox, program, bounds, first_fail).judge(plans)
+            checks.append(again.checks)
+            found.cost += again.cost
+            found.invalid, found.tamper = again.invalid, again.tamper
+        if found.invalid or found.tamper:
+            found.checks = checks[-1]
+            return found
+        if self.runs > 1:
+            found.checks = agreed(checks)
+        if self.minimize and task.refs:
+            minimize(judge, task.refs[0], self.minimize)
+        return found
 
     async def averify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """As `verify`, without blocking the event loop; any number may be awaited at once."""
