@@ -168,7 +168,15 @@ def test_inputs_of_one_check_never_reach_another(verifier):
 
 
 @pytest.mark.parametrize(
-    "body", ["yield from (1, 2)", "return iter([1, 2])", "return map(int, '12')", "return range(1, 3)", "return {1: 0, 2: 0}.keys()"]
+    "body",
+    [
+        "yield from (1, 2)",
+        "return iter([1, 2])",
+        "return map(int, '12')",
+        "return range(1, 3)",
+        "return {1: 0, 2: 0}.keys()",
+        "import collections; return collections.deque([1, 2])",
+    ],
 )
 def test_an_iterator_is_judged_only_where_the_check_says_so(verifier, body):
     task = make(call("()", expected="[1, 2]"), call("()", expected="[1, 2]", **{"as": "list"}))
@@ -225,8 +233,12 @@ def test_scalars_of_numpy_are_numbers():
     verifier = PythonVerifier(workers=1, packages=["numpy"])
     source = "import numpy\ndef f(kind):\n    return getattr(numpy, kind)(1)\n"
     kinds = {"int64": "1", "float32": "1.0", "float64": "1.0", "bool_": "True", "str_": "'1'"}
-    task = make(*(call(f"({kind!r},)", expected=due) for kind, due in kinds.items()), call("('array',)", expected="1"))
-    assert outcomes(verifier, task, source, limits=Limits(wall_s=20, cpu_s=20)) == ["pass"] * len(kinds) + ["fail"]
+    task = make(
+        *(call(f"({kind!r},)", expected=due) for kind, due in kinds.items()),
+        call("('array',)", expected="1"),
+        call("('ones',)", expected="[1]", **{"as": "list"}),
+    )
+    assert outcomes(verifier, task, source, limits=Limits(wall_s=20, cpu_s=20)) == ["pass"] * len(kinds) + ["fail", "pass"]
     verifier.close()
 
 

@@ -220,3 +220,5 @@ _READERS: dict[str, Callable[[CheckSpec, str], Plan]] = {
     "check_function": _check_function,
     "stdio": _stdio,
 }
+KINDS = tuple(_READERS)
+"""The kinds of checks of Python programs."""
