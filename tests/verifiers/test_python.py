@@ -326,7 +326,7 @@ def test_how_a_program_may_end(verifier, source, outcome):
         ("call", {"args": "(1,)", "expected": "1", "tolerance": "small"}, "tolerance"),
         ("call", {"args": "(1,)", "expected": "1", "kwargs": "[1]"}, "dictionary"),
         ("assert", {}, "code"),
-        ("stdio", {"stdin": "", "stdout": "", "comparator": "fuzzy"}, "exact, tokens"),
+        ("stdio", {"stdin": "", "stdout": "", "comparator": "fuzzy"}, "exact, lines"),
         ("riddle", {}, "check_function"),
     ],
 )

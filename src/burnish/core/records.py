@@ -217,7 +217,10 @@ class Counterexample(Record):
 
 
 class Check(Record):
-    """The outcome of one check. `score` gives partial credit in [0, 1]; None means all or nothing."""
+    """The outcome of one check. `score` gives partial credit in [0, 1]; None means all or nothing.
+
+    `runs` above 1: it was judged that often, in fresh processes, and passed `pass_runs` times.
+    """
 
     id: str
     kind: str
@@ -227,6 +230,8 @@ class Check(Record):
     score: float | None = None
     hidden: bool = False
     wall_s: float = 0.0
+    runs: int = 1
+    pass_runs: int = 0
     diagnostics: tuple[Diagnostic, ...] = ()
     counterexample: Counterexample | None = None
 

@@ -46,10 +46,16 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Calls:
-    """Call the entry point once per `(unit, args, kwargs)`, in order, in one process. Values must be plain data."""
+    """Call the entry point once per `(unit, args, kwargs)`, in order, in one process. Values must be plain data.
+
+    `ways`, if given, says for each call how it is made: `()` plainly; with `"list"` what it returns is made a list if it is
+    iterable; with `"arguments"` the answer is a pair of what it returned and its arguments afterwards; `("new",)` keeps the
+    object it returns and answers None; `("method", name)` calls a method of the object kept last.
+    """
 
     program: Program
     calls: Sequence[tuple[int, tuple[Any, ...], dict[str, Any]]]
+    ways: Sequence[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +148,7 @@ def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
     }
     guest = {**common, "source": program.source}
     if isinstance(job, Calls):
-        return _block({**guest, "mode": "calls", "calls": list(job.calls)}), b""
+        return _block({**guest, "mode": "calls", "calls": list(job.calls), "ways": list(job.ways)}), b""
     if isinstance(job, Script):
         return _block({**guest, "mode": "script", "stdin": job.stdin}), b""
     if isinstance(job, Shared):
@@ -163,6 +169,10 @@ def _compiled(preamble: str) -> CodeType | str | None:
         return preamble
 
 
+_COPIES = 2
+"""The last marshal format without references: inputs that are one object here are separate objects in the guest."""
+
+
 def _block(request: dict[str, Any]) -> bytes:
-    data = marshal.dumps(request)
+    data = marshal.dumps(request, _COPIES)
     return wire.LENGTH.pack(len(data)) + data

@@ -80,7 +80,7 @@ def _fenced(reply: str) -> list[Code]:
     blocks, position = [], 0
     while opening := _FENCE.search(reply, position):
         fence = opening.group(1)
-        closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE).search(reply, opening.end())
+        closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*\r?$", re.MULTILINE).search(reply, opening.end())
         end = closing.start() if closing else len(reply)
         blocks.append(Code(reply[opening.end() : end], opening.end(), end))
         position = closing.end() if closing else len(reply)

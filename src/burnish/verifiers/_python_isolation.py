@@ -10,8 +10,9 @@ from burnish.core.records import TamperFlag
 from burnish.sandbox.jobs import Bounds, Program, Run, Shared
 from burnish.sandbox.pool import Sandbox
 from burnish.sandbox.worker import Cancel
+from burnish.verifiers import _python_calls as answers
 from burnish.verifiers import _python_report as report
-from burnish.verifiers._python_judge import _EQUALITY, Judge, _CallFolder, _CodeFolder, _is_answer
+from burnish.verifiers._python_judge import Judge, _CodeFolder
 from burnish.verifiers._python_plan import CallCheck, CodeCheck
 
 Isolation = Literal["separate", "shared"]
@@ -26,7 +27,9 @@ class IsolatingJudge(Judge):
         self._isolation = isolation
 
     def _calls(self, plans: list[CallCheck]) -> int:
-        return self._shared(plans, "asked for") if self._isolation == "shared" else super()._calls(plans)
+        """Sequences and changed arguments are judged apart in any case."""
+        plain = not any(call.way for plan in plans for call in plan.calls)
+        return self._shared(plans, "asked for") if plain and self._isolation == "shared" else super()._calls(plans)
 
     def _codes(self, plans: list[CodeCheck]) -> int:
         return self._shared(plans, "asked for") if self._isolation == "shared" else super()._codes(plans)
@@ -71,12 +74,13 @@ class IsolatingJudge(Judge):
             self._decide(plan, "pass", wall_s=seconds)
             return
         _, row, kind, content = frame
-        folder, call = _CallFolder(self, [plan], []), plan.calls[row]
-        wrong = folder._wrong(call, (kind, content), plan.spec.hidden)
+        call, entry_point = plan.calls[row], self._program.entry_point
+        wrong = answers.wrong(call, (kind, content), self._program.source, plan.spec.hidden)
         if wrong is None:
             self._forged([plan], "a right answer that is called wrong")
-        else:
-            self._decide(plan, wrong[0], wrong[1], example=folder._example(call, wrong[2]), wall_s=seconds)
+            return
+        self.found.flag(wrong.flag)
+        self._decide(plan, wrong.outcome, wrong.note, example=answers.example(entry_point, [call], wrong.actual), wall_s=seconds)
 
 
 def _content(plan: CallCheck | CodeCheck) -> tuple[str, Any]:
@@ -96,7 +100,7 @@ def _is_sealed(frame: tuple[Any, ...], index: int, plan: CallCheck | CodeCheck, 
         case ("passed", verdict):
             return _is_verdict(verdict)
         case ("wrong", int(row), "value" | "raised" | "unsendable" as kind, content) if isinstance(plan, CallCheck):
-            return 0 <= row < len(plan.calls) and _is_answer((kind, content, 0, 0.0), 0)
+            return 0 <= row < len(plan.calls) and answers.is_answer((kind, content, 0, 0.0), 0)
         case ("broken", str()):
             return True
         case ("failed", description, remote, last, verdict):
@@ -112,6 +116,6 @@ def _is_verdict(verdict: Any) -> bool:
 
 _SIGNS = {
     "builtins": TamperFlag(code="equality_override", evidence="the program replaced built-in functions"),
-    "equality": _EQUALITY,
+    "equality": report.EQUALITY,
     "tests": TamperFlag(code="test_edit", evidence="a function of the test code was rewritten while it ran"),
 }

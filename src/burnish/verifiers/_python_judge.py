@@ -14,13 +14,14 @@ from typing import Any
 from burnish.core.errors import SandboxError
 from burnish.core.records import Check, Cost, Counterexample, Diagnostic, Outcome, TamperFlag
 from burnish.sandbox.inside import wire
-from burnish.sandbox.inside.codec import Opaque
-from burnish.sandbox.jobs import Bounds, Calls, Job, Program, Run, Script, Session
+from burnish.sandbox.jobs import Bounds, Job, Program, Run, Script, Session
 from burnish.sandbox.pool import Sandbox
 from burnish.sandbox.worker import Cancel
+from burnish.verifiers import _comparators as comparators
 from burnish.verifiers import _python_report as report
 from burnish.verifiers import _python_values as values
-from burnish.verifiers._python_plan import COMPARATORS, Call, CallCheck, CodeCheck, Plan, StdioCheck
+from burnish.verifiers._python_calls import CallFolder, job_of
+from burnish.verifiers._python_plan import Call, CallCheck, CodeCheck, Plan, StdioCheck
 
 _RETRIES = 2
 
@@ -35,6 +36,8 @@ class Findings:
     shared: dict[str, str] = dataclasses.field(default_factory=dict)
     """Checks that were judged in the program's own address space, and why."""
     cost: Cost = Cost()
+    failed_call: tuple[int, Call, tuple[Any, ...]] | None = None
+    """The first call that was answered wrongly: the number of its check (from 0), the call and the answer's frame."""
 
     def flag(self, flag: TamperFlag | None) -> None:
         """Note a sign of tampering, once per kind."""
@@ -177,10 +180,9 @@ class Judge:
 
     def _calls(self, plans: list[CallCheck]) -> int:
         rows = [(unit, call) for unit, plan in enumerate(plans) for call in plan.calls]
-        folder = _CallFolder(self, plans, rows)
-        job = Calls(program=self._program, calls=[(unit, call.args, call.kwargs) for unit, call in rows])
+        folder = CallFolder(self, plans, rows)
         try:
-            run = self._run(job, folder.stop)
+            run = self._run(job_of(self._program, rows), folder.stop)
         except SandboxError as error:
             return self._infrastructure(plans, error)
         return folder.fold(run)
@@ -226,11 +228,18 @@ class Judge:
         trouble = self._script_trouble(plan, run)
         if trouble is not None:
             self._decide(plan, trouble[0], trouble[1], example=example, wall_s=run.wall_s)
-        elif COMPARATORS[plan.comparator](actual, plan.stdout):
+            return
+        try:
+            found = comparators.compare(plan.comparator, plan.stdin, plan.stdout, actual, self._sandbox)
+        except SandboxError as error:
+            self._infrastructure([plan], error)
+            return
+        if found.outcome == "pass":
             self._decide(plan, "pass", wall_s=run.wall_s)
         else:
-            note = report.diagnostic("python.wrong_output", "the output differs from what was expected", hidden)
-            self._decide(plan, "fail", note, example=example, wall_s=run.wall_s)
+            code = "python.wrong_output" if found.outcome == "fail" else "checker.error"
+            shown = example if found.outcome == "fail" else None
+            self._decide(plan, found.outcome, report.diagnostic(code, found.message, hidden), example=shown, wall_s=run.wall_s)
 
     def _script_trouble(self, plan: StdioCheck, run: Run) -> tuple[Outcome, Diagnostic] | None:
         match run.guest[1:]:
@@ -258,95 +267,6 @@ def _syntax_place(place: Any) -> tuple[int, int, int, int] | None:
         return None
     line, offset, end_line, end_offset = place
     return line, offset - 1, end_line, max(end_offset - 1, offset - 1) if end_line == line else end_offset - 1
-
-
-class _CallFolder:
-    """Folds the frames of one `Calls` run into checks."""
-
-    def __init__(self, judge: Judge, plans: list[CallCheck], rows: list[tuple[int, Call]]) -> None:
-        self._judge, self._plans, self._rows = judge, plans, rows
-
-    def stop(self, frame: tuple[Any, ...]) -> bool:
-        """True as soon as an answer is wrong and nothing that is still to come can matter."""
-        if len(frame) != 4 or type(frame[2]) is not int or not 0 <= frame[2] < len(self._rows):
-            return False
-        unit, call = self._rows[frame[2]]
-        is_right = call.accepts(frame[1]) if frame[0] == "value" else bool(call.raises)
-        return not is_right and (self._judge._first_fail or unit == len(self._plans) - 1)
-
-    def fold(self, run: Run) -> int:
-        """Decide as many checks as the run allows; returns how many."""
-        judge, plans = self._judge, self._plans
-        if judge._not_loaded(plans, run):
-            return len(plans)
-        answers = run.guest[1:]
-        if run.malformed or len(answers) > len(self._rows) or not all(_is_answer(frame, i) for i, frame in enumerate(answers)):
-            return judge._forged(plans, run.malformed or "an answer out of turn")
-        for unit, plan in enumerate(plans):
-            mine = [(call, answers[i] if i < len(answers) else None) for i, (owner, call) in enumerate(self._rows) if owner == unit]
-            if self._decide(plan, mine, run) or judge._over():
-                return unit + 1
-        return len(plans)
-
-    def _decide(self, plan: CallCheck, answered: list[tuple[Call, Any]], run: Run) -> bool:
-        """Decide one check. True if the process ended in it, so that the rest must be run afresh."""
-        hidden, seconds = plan.spec.hidden, sum(frame[3] for _, frame in answered if frame)
-        died = any(frame is None for _, frame in answered)
-        for call, frame in answered:
-            if frame is None:
-                outcome, note, flag = report.ending(run, hidden)
-                self._judge.found.flag(flag)
-                self._judge._decide(plan, outcome, note, example=self._example(call, note.message), wall_s=seconds)
-                return True
-            wrong = self._wrong(call, frame, hidden)
-            if wrong is not None:
-                self._judge._decide(plan, wrong[0], wrong[1], example=self._example(call, wrong[2]), wall_s=seconds)
-                return died
-        self._judge._decide(plan, "pass", wall_s=seconds)
-        return False
-
-    def _wrong(self, call: Call, frame: tuple[Any, ...], hidden: bool) -> tuple[Outcome, Diagnostic, str] | None:
-        """None if the answer is right, else outcome, diagnostic and what came instead."""
-        kind, content = frame[:2]
-        if kind == "raised":
-            return self._wrong_exception(call, content, hidden)
-        if kind == "unsendable":
-            note = report.diagnostic("python.not_plain", f"the returned value cannot be judged: {content}", hidden)
-            return "fail", note, note.message
-        shown = values.show(content)
-        if isinstance(content, Opaque):
-            if content.equals_anything:
-                self._judge.found.flag(_EQUALITY)
-            note = report.diagnostic(
-                "python.not_plain", f"returned an object of type {values.clean(content.type_name, 100)}, not plain data", hidden
-            )
-            return "fail", note, shown
-        if call.accepts(content):
-            return None
-        due = f"raises {call.raises}" if call.raises else values.show(call.expected)
-        return "fail", report.diagnostic("python.wrong_value", f"returned {shown}, expected {due}", hidden), shown
-
-    def _wrong_exception(self, call: Call, description: Any, hidden: bool) -> tuple[Outcome, Diagnostic, str] | None:
-        if call.raises and report.matches(description, call.raises):
-            return None
-        self._judge.found.flag(report.early_exit(description))
-        note = report.raised(self._judge._program.source, description, hidden)
-        return "crash", note, f"raises {note.message}"
-
-    def _example(self, call: Call, actual: str) -> Counterexample:
-        source = values.call_source(self._judge._program.entry_point, call.args, call.kwargs)
-        expected = f"raises {call.raises}" if call.raises else values.show(call.expected)
-        return Counterexample(input=source, expected=expected, actual=values.clean(actual))
-
-
-_EQUALITY = TamperFlag(code="equality_override", evidence="the returned object claims to equal a value that it has never seen")
-
-
-def _is_answer(frame: tuple[Any, ...], index: int) -> bool:
-    if len(frame) != 4 or type(frame[2]) is not int or frame[2] != index or type(frame[3]) is not float or not 0 <= frame[3] < 1e9:
-        return False
-    kind, content = frame[:2]
-    return kind == "value" or (kind == "raised" and report.is_description(content)) or (kind == "unsendable" and type(content) is str)
 
 
 _SWALLOWED = (["builtins.SystemExit"], "", None)
@@ -398,7 +318,7 @@ class _CodeFolder:
                 return False
             case ("failed", description, remote, last, (calls, gone, claims), _, seconds):
                 if claims:
-                    judge.found.flag(_EQUALITY)
+                    judge.found.flag(report.EQUALITY)
                 self._failed(plan, description, remote, last, calls, gone, seconds)
                 return bool(gone)
         judge._decide(plan, "error", report.diagnostic("python.test_error", "the test process sent nonsense", hidden))
@@ -406,7 +326,7 @@ class _CodeFolder:
 
     def _passed(self, plan: CodeCheck, calls: int, claims: bool, seconds: float) -> None:
         if claims:
-            self._judge.found.flag(_EQUALITY)
+            self._judge.found.flag(report.EQUALITY)
         if calls:
             self._judge._decide(plan, "pass", wall_s=seconds)
         else:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from burnish.core.errors import InputError
 from burnish.core.records import CheckSpec, Task
+from burnish.verifiers import _comparators as comparators
 from burnish.verifiers import _python_tables as tables
 from burnish.verifiers import _python_values as values
-
-COMPARATORS: dict[str, Callable[[str, str], bool]] = {
-    "tokens": lambda actual, expected: actual.split() == expected.split(),
-    "exact": lambda actual, expected: actual == expected,
-}
+from burnish.verifiers._comparators import Comparator
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: its inputs, and either the expected value or the name of the exception that is due.
+    """One call: its inputs, and either what is due or the name of the exception that is due.
 
-    `loose` compares by Python's own `==` (1 equals True there), as an assert statement would.
+    `way` is how the call is made, see `sandbox.jobs.Calls`. `is_compared` is False where any returned value will do. `mutates`
+    are the positional arguments as they must be afterwards; None: they do not matter. `loose` compares by Python's own `==`
+    (1 equals True there), as an assert statement would.
     """
 
     args: tuple[Any, ...]
@@ -30,12 +30,24 @@ class Call:
     raises: str = ""
     tolerance: float = 0.0
     loose: bool = False
+    way: tuple[str, ...] = ()
+    is_compared: bool = True
+    mutates: tuple[Any, ...] | None = None
 
-    def accepts(self, value: Any) -> bool:
-        """True if `value`, rebuilt from the judged process, is the answer that is due."""
-        if self.raises:
+    def accepts(self, answer: Any) -> bool:
+        """True if `answer`, rebuilt from the judged process, is what is due."""
+        value, arguments = self.parts(answer)
+        if self.raises or (self.mutates is not None and not values.same(arguments, self.mutates, self.tolerance)):
             return False
+        if not self.is_compared:
+            return True
         return bool(value == self.expected) if self.loose else values.same(value, self.expected, self.tolerance)
+
+    def parts(self, answer: Any) -> tuple[Any, Any]:
+        """The returned value and the arguments afterwards (None unless they matter) in an answer of the judged process."""
+        if self.mutates is None:
+            return answer, None
+        return answer if type(answer) is tuple and len(answer) == 2 else (answer, None)
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class StdioCheck:
     spec: CheckSpec
     stdin: str
     stdout: str
-    comparator: str
+    comparator: Comparator
 
 
 Plan = CallCheck | CodeCheck | StdioCheck
@@ -79,45 +91,115 @@ def _plan_one(task: Task, spec: CheckSpec) -> Plan:
     if reader is None:
         raise InputError(f"{where}: unknown kind {spec.kind!r} for a Python task. Known: {', '.join(sorted(_READERS))}.")
     if spec.kind != "stdio" and not isinstance(task.context.get("entry_point"), str):
-        raise InputError(f'{where}: the task needs context["entry_point"], the name of the function to be checked.')
+        raise InputError(f'{where}: the task needs context["entry_point"], the name of the function or class to be checked.')
     try:
         return reader(spec, task.context.get("entry_point", ""))
     except (ValueError, TypeError) as error:
         raise InputError(f"{where}: {error}") from None
 
 
-def _text(spec: CheckSpec, name: str) -> str:
-    value = spec.data.get(name)
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
     if not isinstance(value, str):
         raise ValueError(f"data[{name!r}] must be text, found {value!r}")
     return value
 
 
+def _literal(data: dict[str, Any], name: str, kind: type, form: str) -> Any:
+    value = values.parse(_text(data, name))
+    if not isinstance(value, kind):
+        raise ValueError(f"data[{name!r}] must be the literal of {form}, found {data[name]!r}")
+    return value
+
+
 def _call(spec: CheckSpec, entry_point: str) -> CallCheck:
     data = spec.data
-    args = values.parse(_text(spec, "args"))
-    kwargs = values.parse(_text(spec, "kwargs")) if "kwargs" in data else {}
-    if not isinstance(args, tuple):
-        raise ValueError(f"data['args'] must be the literal of a tuple such as '(1, 2)' or '(1,)', found {data['args']!r}")
-    if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
-        raise ValueError("data['kwargs'] must be the literal of a dictionary with text keys")
-    if ("expected" in data) == ("raises" in data):
-        raise ValueError("data needs exactly one of 'expected' and 'raises'")
-    if "raises" in data:
-        return CallCheck(spec, (Call(args, kwargs, raises=_text(spec, "raises")),))
-    tolerance = data.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
-        raise ValueError(f"data['tolerance'] must be a number from 0 on, found {tolerance!r}")
-    return CallCheck(spec, (Call(args, kwargs, values.parse(_text(spec, "expected")), tolerance=float(tolerance)),))
+    if not data.keys() & {"expected", "mutates", "raises"}:
+        raise ValueError("data needs 'expected', 'mutates' or both, or else 'raises'")
+    if data.get("as", "list") != "list":
+        raise ValueError(f"data['as'] can only be 'list', found {data['as']!r}")
+    call = _due(data, _literal(data, "args", tuple, "a tuple such as '(1, 2)' or '(1,)'"))
+    way = (*(["list"] if "as" in data else []), *(["arguments"] if "mutates" in data else []))
+    return CallCheck(spec, (dataclasses.replace(call, way=way),))
+
+
+def _due(data: dict[str, Any], args: tuple[Any, ...]) -> Call:
+    """A call with what its data say is due."""
+    if "raises" in data and ("expected" in data or "mutates" in data):
+        raise ValueError("data needs exactly one: what is due ('expected', 'mutates'), or the exception that is due ('raises')")
+    kwargs = _literal(data, "kwargs", dict, "a dictionary such as '{\"key\": 1}'") if "kwargs" in data else {}
+    if not all(isinstance(key, str) for key in kwargs):
+        raise ValueError(f"data['kwargs'] must be a dictionary with text keys, found {data['kwargs']!r}")
+    return Call(
+        args,
+        kwargs,
+        expected=values.parse(_text(data, "expected")) if "expected" in data else None,
+        raises=_text(data, "raises") if "raises" in data else "",
+        tolerance=comparators.tolerance_of(data, 0.0),
+        is_compared="expected" in data,
+        mutates=_literal(data, "mutates", tuple, "the tuple of all positional arguments, such as '([1, 2],)'")
+        if "mutates" in data
+        else None,
+    )
+
+
+def _sequence(spec: CheckSpec, entry_point: str) -> CallCheck:
+    steps = _operations(spec.data) if "operations" in spec.data else _steps(spec.data)
+    if not steps or steps[0][0] != entry_point:
+        raise ValueError(f"the first step must make the object: its name must be the entry point, {entry_point!r}")
+    if steps[0][1].is_compared:
+        raise ValueError("step 1 makes the object: what it returns cannot be compared")
+    if not any(call.is_compared or call.raises for _, call in steps):
+        raise ValueError("no step says what is expected of it, so every program would pass")
+    ways = [("new",), *(("method", name) for name, _ in steps[1:])]
+    return CallCheck(spec, tuple(dataclasses.replace(call, way=way) for (_, call), way in zip(steps, ways, strict=True)))
+
+
+def _steps(data: dict[str, Any]) -> list[tuple[str, Call]]:
+    rows = data.get("steps")
+    if not isinstance(rows, list | tuple):
+        raise ValueError(f"data['steps'] must be a list of steps, found {rows!r}")
+    shared = {"tolerance": data["tolerance"]} if "tolerance" in data else {}
+    steps = []
+    for number, row in enumerate(rows, start=1):
+        match row:
+            case [str(name), str(args)]:
+                due: dict[str, Any] = {}
+            case [str(name), str(args), str(expected)]:
+                due = {"expected": expected}
+            case [str(name), str(args), dict(due)] if due.keys() <= {"expected", "kwargs", "raises", "tolerance"}:
+                pass
+            case _:
+                forms = "[name, arguments], [name, arguments, expected] or [name, arguments, {'raises': …}]"
+                raise ValueError(f"step {number} must be {forms} (other keys: expected, kwargs, tolerance), found {row!r}")
+        try:
+            steps.append((name, _due({**shared, **due}, _literal({"arguments": args}, "arguments", tuple, "a tuple such as '(1,)'"))))
+        except ValueError as error:
+            raise ValueError(f"step {number}, {name}: {error}") from None
+    return steps
+
+
+def _operations(data: dict[str, Any]) -> list[tuple[str, Call]]:
+    """The form of three lists: names, arguments, results; the first result, of the object itself, is not compared."""
+    names = data["operations"]
+    arguments = _literal(data, "arguments", list, "a list such as '[[], [1]]'")
+    expected = _literal(data, "expected", list, "a list such as '[None, 1]'")
+    if not isinstance(names, list | tuple) or not len(names) == len(arguments) == len(expected):
+        raise ValueError("data['operations'], data['arguments'] and data['expected'] must be lists of one length")
+    if not all(isinstance(name, str) for name in names) or not all(isinstance(args, list | tuple) for args in arguments):
+        raise ValueError("data['operations'] must hold names, data['arguments'] one list of arguments for each")
+    tolerance = comparators.tolerance_of(data, 0.0)
+    calls = [Call(tuple(args), {}, due, tolerance=tolerance) for args, due in zip(arguments, expected, strict=True)]
+    return list(zip(names, [dataclasses.replace(call, is_compared=number > 0) for number, call in enumerate(calls)], strict=True))
 
 
 def _asserts(spec: CheckSpec, entry_point: str) -> Plan:
-    code = _text(spec, "code")
+    code = _text(spec.data, "code")
     return _table(spec, tables.of_asserts(code, entry_point)) or CodeCheck(spec, "assert", code)
 
 
 def _check_function(spec: CheckSpec, entry_point: str) -> Plan:
-    code = _text(spec, "code")
+    code = _text(spec.data, "code")
     return _table(spec, tables.of_check_function(code)) or CodeCheck(spec, "check", code)
 
 
@@ -126,15 +208,17 @@ def _table(spec: CheckSpec, rows: list[tables.Row] | None) -> CallCheck | None:
 
 
 def _stdio(spec: CheckSpec, entry_point: str) -> StdioCheck:
-    comparator = spec.data.get("comparator", "tokens")
-    if comparator not in COMPARATORS:
-        raise ValueError(f"unknown comparator {comparator!r}. Known: {', '.join(sorted(COMPARATORS))}")
-    return StdioCheck(spec, _text(spec, "stdin"), _text(spec, "stdout"), comparator)
+    comparator = comparators.read(spec.data)
+    is_needed = comparator.name != "checker" or "stdout" in spec.data
+    return StdioCheck(spec, _text(spec.data, "stdin"), _text(spec.data, "stdout") if is_needed else "", comparator)
 
 
 _READERS: dict[str, Callable[[CheckSpec, str], Plan]] = {
     "call": _call,
+    "sequence": _sequence,
     "assert": _asserts,
     "check_function": _check_function,
     "stdio": _stdio,
 }
+KINDS = tuple(_READERS)
+"""The kinds of checks of Python programs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,16 +11,18 @@ from burnish.core.records import Check, CheckSpec, Counterexample, Diagnostic, O
 from burnish.sandbox.inside import wire
 from burnish.sandbox.inside.compare import matches as matches
 from burnish.sandbox.jobs import Run
+from burnish.text.places import line_starts
 from burnish.verifiers._python_values import clean
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+EQUALITY = TamperFlag(code="equality_override", evidence="the returned object claims to equal a value that it has never seen")
+"""The flag of an object whose `==` says yes to anything."""
 
 
 def span_at(text: str, place: Sequence[int] | None, in_bytes: bool = True) -> SourceSpan | None:
     """The span of (line from 1, column from 0, end line, end column); columns count UTF-8 bytes or characters."""
     if place is None:
         return None
-    starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+    starts = line_starts(text)
     (start, line, col), (end, end_line, end_col) = (
         _position(text, starts, row, column, in_bytes) for row, column in (place[:2], place[2:])
     )

@@ -10,9 +10,8 @@ from typing import Any
 
 from burnish.sandbox.inside.codec import Opaque
 from burnish.sandbox.inside.compare import same as same
-
-SHOWN = 500
-"""Longest text of a value in a report, in characters."""
+from burnish.text.visible import SHOWN as SHOWN
+from burnish.text.visible import clean as clean
 
 
 @lru_cache(maxsize=1 << 14)
@@ -42,6 +41,15 @@ class _Infinities(ast.NodeTransformer):
         return node
 
 
+def is_plain(value: Any) -> bool:
+    """True if there is nothing in a value that could not be rebuilt."""
+    if isinstance(value, dict):
+        return all(is_plain(key) and is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_plain, value))
+    return not isinstance(value, Opaque)
+
+
 class _Bounded(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()
@@ -63,12 +71,6 @@ _bounded = _Bounded()
 def show(value: Any) -> str:
     """`repr` of a value, at most `SHOWN` characters, safe to print and to store."""
     return clean(_bounded.repr(value))
-
-
-def clean(text: str, limit: int = SHOWN) -> str:
-    """Text from outside, cut and made storable: lone surrogates become escapes."""
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def call_source(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""Judges Python programs: functions by calls, by assert statements or by `check(candidate)`, whole programs by stdin and stdout.
+"""Judges Python programs: functions by calls, assert statements or `check(candidate)`, classes by sequences of calls,
+whole programs by stdin and stdout.
 
 The judged program runs in a jail of its own; expected values and comparison stay in this process, test code runs in a
 second jailed process. So nothing that the program does in its own process can make it pass. Facts only, no rewards.
@@ -20,25 +21,41 @@ from burnish.sandbox.pool import Sandbox
 from burnish.sandbox.worker import Cancel
 from burnish.verifiers._pooled import Pooled
 from burnish.verifiers._python_isolation import ISOLATIONS, IsolatingJudge, Isolation
-from burnish.verifiers._python_judge import Findings
-from burnish.verifiers._python_plan import plan
+from burnish.verifiers._python_judge import Findings, Judge
+from burnish.verifiers._python_minimize import minimize
+from burnish.verifiers._python_plan import Plan, plan
+from burnish.verifiers._repeats import agreed
 from burnish.verifiers.base import Limits, ToolReport
 
 VERSION = "1"
 
 
 class PythonVerifier(Pooled):
-    """The verifier of `Task.kind == "python"`. Its jails start when first needed, one per core unless `workers` says otherwise."""
+    """The verifier of `Task.kind == "python"`. Its jails start when first needed, one per core unless `workers` says otherwise.
+
+    With `isolation="shared"` program and tests share one address space. With `runs` above 1 every check is judged that often,
+    in fresh processes; what the runs disagree on is unknown. With `minimize` above 0 the first wrong call's input is made
+    smaller, trying so many inputs, for tasks that have a reference.
+    """
 
     id = "python"
     version = VERSION
 
     def __init__(
-        self, *, workers: int | None = None, level: str | None = None, packages: Sequence[str] = (), isolation: Isolation = "separate"
+        self,
+        *,
+        workers: int | None = None,
+        level: str | None = None,
+        packages: Sequence[str] = (),
+        isolation: Isolation = "separate",
+        runs: int = 1,
+        minimize: int = 0,
     ) -> None:
         if isolation not in ISOLATIONS:
             raise InputError(f"There is no isolation {isolation!r}. Known: {', '.join(ISOLATIONS)}.")
-        self.isolation = isolation
+        if runs < 1 or minimize < 0:
+            raise InputError(f"PythonVerifier needs runs from 1 on and minimize from 0 on, found runs={runs}, minimize={minimize}.")
+        self.isolation, self.runs, self.minimize = isolation, runs, minimize
         self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
         self._packages = tuple(packages)
 
@@ -52,17 +69,22 @@ class PythonVerifier(Pooled):
         ]
 
     def configuration(self) -> Mapping[str, str]:
-        """Interpreter and machine, level of the jail, packages that programs may import, isolation asked for."""
-        return {**super().configuration(), "isolation": self.isolation}
+        """Interpreter and machine, level of the jail, packages that programs may import, isolation, runs, tries to minimize."""
+        return {
+            **super().configuration(),
+            "isolation": self.isolation,
+            "runs": f"{self.runs}",
+            "minimize": f"{self.minimize}",
+        }
 
     def _judge(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Verdict:
         plans = plan(task)
+        found = Findings(invalid=[_EMPTY])
         if artefact.strip():
             program = Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
             bounds = Bounds(**msgspec.structs.asdict(limits))
-            found = IsolatingJudge(self.sandbox, program, bounds, first_fail, cancel, self.isolation).judge(plans)
-        else:
-            found = Findings(invalid=[_EMPTY])
+            judges = [IsolatingJudge(self.sandbox, program, bounds, first_fail, cancel, self.isolation) for _ in range(self.runs)]
+            found = self._judged(task, plans, judges)
         provenance = Provenance(
             verifier=self.id,
             version=self.version,
@@ -78,6 +100,26 @@ class PythonVerifier(Pooled):
             cost=found.cost,
             provenance=provenance,
         )
+
+    def _judged(self, task: Task, plans: Sequence[Plan], judges: Sequence[Judge]) -> Findings:
+        """What is found in all runs, one per judge; one that is invalid or tampered with ends them and stands for all."""
+        found = judges[0].judge(plans)
+        checks = [found.checks]
+        for judge in judges[1:]:
+            if found.invalid or found.tamper:
+                break
+            again = judge.judge(plans)
+            checks.append(again.checks)
+            found.cost += again.cost
+            found.invalid, found.tamper = again.invalid, again.tamper
+        if found.invalid or found.tamper:
+            found.checks = checks[-1]
+            return found
+        if self.runs > 1:
+            found.checks = agreed(checks)
+        if self.minimize and task.refs:
+            minimize(judges[0], task.refs[0], self.minimize)
+        return found
 
 
 _EMPTY = Diagnostic(code="python.empty", message="there is no code", span=SourceSpan(start=0, end=0, line=1, col=0, end_line=1, end_col=0))

@@ -71,8 +71,12 @@ def _load(seat: Seat, module: ModuleType) -> bool:
 
 
 def _run_calls(seat: Seat, function: Callable[..., Any]) -> None:
+    calls = seat.request["calls"]
+    if seat.request["ways"]:
+        function = _by_way(function)
+        calls = [(unit, (way, args, kwargs), {}) for (unit, args, kwargs), way in zip(calls, seat.request["ways"], strict=True)]
     current = -1
-    for index, (unit, args, kwargs) in enumerate(seat.request["calls"]):
+    for index, (unit, args, kwargs) in enumerate(calls):
         if unit != current:
             current = unit
             seat.start_unit(unit)
@@ -83,6 +87,26 @@ def _run_calls(seat: Seat, function: Callable[..., Any]) -> None:
             seat.send(*frame, index, seconds)
         except BaseException as error:
             seat.send("unsendable", text_of(error), index, seconds)
+
+
+def _by_way(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The entry point behind a way of calling it, see `jobs.Calls`."""
+    kept: Any = None
+
+    def call(way: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        nonlocal kept
+        if way[:1] == ("new",):
+            kept = None
+            kept = function(*args, **kwargs)
+            return None
+        if way[:1] == ("method",):
+            return getattr(kept, way[1])(*args, **kwargs)
+        value = function(*args, **kwargs)
+        if "list" in way and hasattr(value, "__iter__"):
+            value = list(value)
+        return (value, args) if "arguments" in way else value
+
+    return call
 
 
 def _outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -185,6 +209,7 @@ def warm_up(rounds: int = 20) -> None:
             "preamble": compile("import math", wire.PREAMBLE, "exec"),
             "entry_point": "sample",
             "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})],
+            "ways": [],
         }
         seat = Seat.__new__(Seat)
         seat.request, seat.limit, seat._pipe, seat._progress = marshal.loads(marshal.dumps(request)), 1 << 20, sink, bytearray(8)
