@@ -134,8 +134,8 @@ def rows_of(job: Job) -> Sequence[tuple[Any, ...]]:
     return job.calls if isinstance(job, Calls) else job.drives
 
 
-def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
-    """The request blocks for the guest and for the driver (empty: no driver)."""
+def requests(job: Job, bounds: Bounds, code: bytes | None) -> tuple[bytes, bytes]:
+    """The request blocks for the guest and for the driver (empty: no driver). Without its `code` the guest compiles the program."""
     program = job.program
     common: dict[str, Any] = {
         "preamble": _compiled(program.preamble),
@@ -146,7 +146,7 @@ def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
         "output_bytes": bounds.output_bytes,
         "cpu_total_s": math.ceil(bounds.cpu_s * units_of(job)) + 1,
     }
-    guest = {**common, "source": program.source}
+    guest = {**common, "code": code, "source": "" if code else program.source}
     if isinstance(job, Calls):
         return _block({**guest, "mode": "calls", "calls": list(job.calls), "ways": list(job.ways)}), b""
     if isinstance(job, Script):

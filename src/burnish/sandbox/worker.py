@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.core.errors import SandboxError, Unavailable
-from burnish.sandbox.inside import codec, wire
+from burnish.sandbox.inside import codec, compiler, wire
 from burnish.sandbox.jobs import Bounds, Job, Run, Session, Suite, requests, rows_of, units_of
 
 Stop = Callable[[tuple[Any, ...]], bool]
@@ -75,7 +75,7 @@ _ENVIRONMENT = {
 """Fixed hash seed: the same program gets the same verdict. Numeric libraries start no threads. The rest saves page faults in seats."""
 _OUTWARD = (True, False, True, False, False)
 """Directions of the pipes: guest request, guest result, driver request, driver result, output."""
-_START_S, _GRACE_S = 20.0, 10.0
+_START_S, _GRACE_S, _COMPILE_S = 20.0, 10.0, 1.0
 _QUIET_MS = 4
 """So long the parent sleeps until the run is over; only then it wakes for every frame, to stop, drain and cut."""
 _SUITE_ROOM = 8
@@ -105,6 +105,7 @@ class Server:
         self.reusable = True
         """False once a seat may have left its request unread: the next seat would read that one, not its own."""
         self._control: socket.socket
+        self._compiler: socket.socket | None = None
         self._near: list[int] = []
         self._descriptors = contextlib.ExitStack()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -126,6 +127,38 @@ class Server:
         self._poller = select.poll()
         self._poller.register(self._control, select.POLLIN)
 
+    def compile(self, source: str, patience_s: float) -> tuple[Any, ...] | None:
+        """`("code", bytes)`, the frame `("syntax", …)`, or None if the seat has to compile it itself.
+
+        A compiler that has crashed or takes too long is not asked again: this server serves the run and is then replaced.
+        """
+        data = source.encode("utf-8", "surrogatepass")
+        if self._compiler is None or len(data) > compiler.MOST_SOURCE:
+            return None
+        try:
+            self._compiler.settimeout(min(_COMPILE_S, patience_s))
+            self._compiler.sendall(wire.LENGTH.pack(len(data)) + data)
+            answer = self._received(wire.LENGTH.unpack(self._received(4))[0])
+            found = codec.decode(answer)
+        except (OSError, EOFError, codec.CodecError):
+            self._compiler.close()
+            self._compiler = None
+            return None
+        return found if _is_compiled(found) else None
+
+    def _received(self, count: int) -> bytes:
+        """So many bytes from the compiler. Raises `EOFError` when it is gone or talks nonsense."""
+        assert self._compiler is not None
+        if count > compiler.MOST_CODE + 100:
+            raise EOFError
+        data = self._compiler.recv(count, socket.MSG_WAITALL)
+        while len(data) < count:
+            part = self._compiler.recv(count - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return data
+
     def answers_within(self, milliseconds: int) -> bool:
         """True if the nursery has something to say within so long."""
         return bool(self._poller.poll(milliseconds))
@@ -140,6 +173,9 @@ class Server:
             self._control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._descriptors.enter_context(self._control)
             passing.enter_context(remote)
+            self._compiler, compiling = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._descriptors.enter_context(self._compiler)
+            passing.enter_context(compiling)
             far = []
             for outward in _OUTWARD:
                 source, sink = os.pipe()
@@ -148,8 +184,13 @@ class Server:
                 passing.callback(os.close, far_end)
                 self._near.append(near_end)
                 far.append(far_end)
-            ends = {"control": remote.fileno(), "pipes": far, "folder": self._folder.name if self._folder else ""}
-            self._process = _start(self.boot, json.dumps({**arguments, **ends}), [remote.fileno(), *far])
+            ends = {
+                "control": remote.fileno(),
+                "compiling": compiling.fileno(),
+                "pipes": far,
+                "folder": self._folder.name if self._folder else "",
+            }
+            self._process = _start(self.boot, json.dumps({**arguments, **ends}), [remote.fileno(), compiling.fileno(), *far])
 
     def _greeting(self) -> list[str]:
         self._control.settimeout(_START_S)
@@ -181,7 +222,7 @@ class Server:
             run = exchange.complete(cancel or Cancel())
         except OSError as error:
             raise SandboxError(f"the jail's server failed: {error}") from error
-        self.reusable = bool(run.guest) and (bool(run.driver) or not isinstance(job, Session))
+        self.reusable = self._compiler is not None and bool(run.guest) and (bool(run.driver) or not isinstance(job, Session))
         return run
 
     def close(self) -> None:
@@ -251,16 +292,23 @@ def package_folders(names: Sequence[str]) -> list[str]:
     return folders
 
 
+def _is_compiled(found: Any) -> bool:
+    match found:
+        case ("code", bytes(code)):
+            return bool(code)
+        case ("syntax", str(), str(), _):
+            return True
+    return False
+
+
 class _Exchange:
     """One job's conversation with a server."""
 
     def __init__(self, server: Server, job: Job, bounds: Bounds, stop: Stop | None) -> None:
         self._server, self._bounds, self._stop = server, bounds, stop
         self._units = units_of(job)
-        guest, driver = requests(job, bounds)
-        self._unsent = {server._request: memoryview(guest)}
-        if driver:
-            self._unsent[server._driver_request] = memoryview(driver)
+        self._job = job
+        self._unsent: dict[int, memoryview] = {}
         self._two_seats = isinstance(job, Session | Suite)
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
         self._room = (bounds.output_bytes + 20_000) * ((_SUITE_ROOM if isinstance(job, Suite) else len(rows_of(job))) + 3)
@@ -280,8 +328,15 @@ class _Exchange:
             self._bounds.memory_mb,
             self._units,
         )
-        self._send()
         self._server._control.send(order)
+        found = self._server.compile(self._job.program.source, self._bounds.wall_s / 2)
+        if found and found[0] == "syntax":
+            return self._called_off(found, cancel)
+        guest, driver = requests(self._job, self._bounds, found[1] if found else None)
+        self._unsent[self._server._request] = memoryview(guest)
+        if driver:
+            self._unsent[self._server._driver_request] = memoryview(driver)
+        self._send()
         if self._unsent or not self._server.answers_within(_QUIET_MS):
             with cancel.over(self):
                 self._converse(started)
@@ -292,6 +347,16 @@ class _Exchange:
                 frames.insert(0, ("ready",))
         self.run.wall_s = time.monotonic() - started
         self.run.output = bytes(self._output)
+        return self.run
+
+    def _called_off(self, why: tuple[Any, ...], cancel: Cancel) -> Run:
+        """The end of a run whose program does not compile: its seats have not been asked anything."""
+        started = time.monotonic()
+        self.abort()
+        with cancel.over(self):
+            self._converse(started)
+        self._reply()
+        self.run.guest, self.run.driver, self.run.reason = [("ready",), why], [("ready",)], wire.EXITED
         return self.run
 
     def _converse(self, started: float) -> None:

@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from . import codec, shared, suite, wire
+from .compiler import compiled
 from .seat import Seat, describe, run_preamble, text_of
 
 PIPE_BYTES = 1 << 16
@@ -43,13 +44,14 @@ def run(seat: Seat, link: int, output: int) -> None:
 
 
 def _compiled(seat: Seat) -> CodeType | None:
-    try:
-        return compile(seat.request["source"], wire.ARTEFACT, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        place = (error.lineno or 1, error.offset or 1, error.end_lineno or error.lineno or 1, error.end_offset or error.offset or 1)
-        seat.send("syntax", type(error).__name__, text_of(error.msg), place)
-    except (ValueError, MemoryError, RecursionError, OverflowError) as error:
-        seat.send("syntax", type(error).__name__, text_of(error) or "too complex to compile", None)
+    """The artefact's code, compiled already or here. None if there is none; the frame says why."""
+    code = seat.request["code"]
+    if code:
+        return cast(CodeType, marshal.loads(code))
+    found = compiled(seat.request["source"])
+    if isinstance(found, CodeType):
+        return found
+    seat.send(*found)
     return None
 
 
@@ -206,6 +208,7 @@ def warm_up(rounds: int = 20) -> None:
     for _ in range(rounds):
         request: dict[str, Any] = {
             "source": _SAMPLE,
+            "code": marshal.dumps(compile(_SAMPLE, wire.ARTEFACT, "exec")),
             "preamble": compile("import math", wire.PREAMBLE, "exec"),
             "entry_point": "sample",
             "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})],

@@ -36,7 +36,7 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 def enter(packages: Sequence[str]) -> int:
-    """Put this process into fresh namespaces (its children also into a fresh PID namespace) with a minimal root.
+    """Put this process into fresh namespaces with a minimal root; all but that of processes, see `separate_processes`.
 
     `packages` are folders of installed packages to be shown inside. Returns the user id, as seen inside, of judged programs.
     """
@@ -47,6 +47,11 @@ def enter(packages: Sequence[str]) -> int:
     except OSError as error:
         raise LayerMissing("file system", str(error)) from error
     return user
+
+
+def separate_processes() -> None:
+    """The next child is process 1 of a PID namespace of its own, and all later ones live in there."""
+    _layer("namespaces", lambda: kernel.unshare(kernel.NEW_PID))
 
 
 def lock(user: int) -> list[str]:
@@ -104,7 +109,7 @@ def _layer(name: str, step: Callable[[], object]) -> None:
 
 
 def _namespaces() -> int:
-    flags = kernel.NEW_MOUNT | kernel.NEW_UTS | kernel.NEW_IPC | kernel.NEW_PID | kernel.NEW_NETWORK
+    flags = kernel.NEW_MOUNT | kernel.NEW_UTS | kernel.NEW_IPC | kernel.NEW_NETWORK
     user, group = os.geteuid(), os.getegid()
     try:
         if user == 0 and _all_users_mapped():

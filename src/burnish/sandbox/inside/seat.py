@@ -55,7 +55,7 @@ def _apply_limits(request: dict[str, Any], limit_processes: bool) -> None:
     seconds = request["cpu_total_s"]
     setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     if limit_processes:
-        processes = request["processes"] + 3
+        processes = request["processes"] + 4
         setrlimit(resource.RLIMIT_NPROC, (processes, processes))
 
 

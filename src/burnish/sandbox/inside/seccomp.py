@@ -37,6 +37,13 @@ def no_signals() -> bytes:
     return b"".join(code)
 
 
+def only_computing() -> bytes:
+    """A filter on top of `program`: this process can read, write, allocate and end, and nothing else."""
+    _, column = _ARCHITECTURES[os.uname().machine]
+    code = [_op(_LOAD, 0), *_in_ranges(_numbers(syscalls.COMPUTING, column).values(), _ALLOW), _op(_RETURN, _ERRNO | errno.EPERM)]
+    return b"".join(code)
+
+
 def program(allow_fork: bool = True) -> bytes:
     """The filter as packed `struct sock_filter` records. Without `allow_fork` only threads can be created."""
     architecture, column = _ARCHITECTURES[os.uname().machine]

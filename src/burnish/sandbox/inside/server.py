@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 
-from . import jail, kernel
+from . import compiler, jail, kernel
 from .nursery import Nursery, Pipes, WeakerNursery, report
 from .warden import Warden
 
 
-def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str], packages: list[str]) -> None:
+def main(control: int, compiling: int, pipes: Pipes, level: str, folder: str, preload: list[str], packages: list[str]) -> None:
     """Build the jail, then serve orders from `control` until the parent hangs up."""
     try:
         _forget_inherited_signals()
@@ -21,9 +22,12 @@ def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str]
         for name in preload:
             importlib.import_module(name)
         if level == "weaker":
+            _start_compiler(compiling, lambda: jail.lock_weaker(folder, packages))
             WeakerNursery(control, pipes, folder, packages).serve()
         processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
         user = jail.enter(packages)
+        _start_compiler(compiling, lambda: jail.lock(user))
+        jail.separate_processes()
     except jail.LayerMissing as error:
         report(control, error.report())
         return
@@ -39,6 +43,13 @@ def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str]
     for descriptor in (control, *pipes, inside):
         os.close(descriptor)
     Warden(outside, nursery, processes, user).serve()
+
+
+def _start_compiler(channel: int, lock: Callable[[], object]) -> None:
+    """In a process of its own, outside the PID namespace: what is killed there after each run is not to be started anew."""
+    if os.fork() == 0:
+        compiler.serve(channel, lock)
+    os.close(channel)
 
 
 def _forget_inherited_signals() -> None:
