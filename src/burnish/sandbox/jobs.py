@@ -1,14 +1,15 @@
 """What can be run in the jail, and what comes back. Plain data; no knowledge of tests or rewards.
 
 `Calls` runs a program's function on inputs, `Script` runs a whole program on stdin, `Session` lets driver code in a second
-process use the program's functions. A `unit` number groups calls that share one time limit.
+process use the program's functions, `Command` runs a tool of the system or what it has built. A `unit` number groups calls
+that share one time limit.
 """
 
 from __future__ import annotations
 
 import marshal
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +61,29 @@ class Session:
     drives: Sequence[tuple[int, str, str]]
 
 
-Job = Calls | Script | Session
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Run `argv` (an absolute path, or one below the folder that holds `files`) with `stdin`, in a jail of profile `tools`.
+
+    Standard output comes back as `Run.output`. The one frame after `ready` is `("not_started", reason)` or `("ended", wait
+    status, standard error, proof, file)`: standard error and the file named `fetch` up to `error_bytes` and `fetch_bytes`
+    (the file perhaps one byte more: it was longer), None for a file that is not there. With `must_prove` descriptor 3 is a
+    socket that holds a secret of 16 bytes; `proof` is True if the program has sent it back. `reserves_memory` lifts the limit
+    on address space for programs that reserve far more than they use; real memory stays limited.
+    """
+
+    argv: Sequence[str]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    stdin: bytes = b""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    fetch: str = ""
+    fetch_bytes: int = 0
+    error_bytes: int = 1 << 16
+    must_prove: bool = False
+    reserves_memory: bool = False
+
+
+Job = Calls | Script | Session | Command
 
 
 @dataclass
@@ -88,7 +111,7 @@ class Run:
 
 def units_of(job: Job) -> int:
     """How many units (time limits) a job has."""
-    if isinstance(job, Script):
+    if isinstance(job, Script | Command):
         return 1
     rows: Sequence[tuple[Any, ...]] = job.calls if isinstance(job, Calls) else job.drives
     return max(1, len({row[0] for row in rows}))
@@ -96,22 +119,43 @@ def units_of(job: Job) -> int:
 
 def requests(job: Job, bounds: Bounds) -> tuple[bytes, bytes]:
     """The request blocks for the guest and for the driver (empty: no driver)."""
-    program = job.program
-    common: dict[str, Any] = {
-        "preamble": program.preamble,
-        "entry_point": program.entry_point,
+    limits: dict[str, Any] = {
         "memory_mb": bounds.memory_mb,
         "file_mb": bounds.file_mb,
         "processes": bounds.processes,
         "output_bytes": bounds.output_bytes,
         "cpu_total_s": math.ceil(bounds.cpu_s * units_of(job)) + 1,
     }
+    if isinstance(job, Command):
+        return _block({**limits, **_command(job, bounds), "mode": "command"}), b""
+    program = job.program
+    common = {**limits, "preamble": program.preamble, "entry_point": program.entry_point}
     guest = {**common, "source": program.source}
     if isinstance(job, Calls):
         return _block({**guest, "mode": "calls", "calls": list(job.calls)}), b""
     if isinstance(job, Script):
         return _block({**guest, "mode": "script", "stdin": job.stdin}), b""
     return _block({**guest, "mode": "session"}), _block({**common, "drives": list(job.drives)})
+
+
+_NO_LIMIT_MB = 1 << 40
+
+
+def _command(job: Command, bounds: Bounds) -> dict[str, Any]:
+    """The command's own part of its request. Its files must fit, however small the files that it may write itself."""
+    largest = max(map(len, (job.stdin, *job.files.values())))
+    return {
+        "argv": list(job.argv),
+        "files": dict(job.files),
+        "stdin": job.stdin,
+        "environment": dict(job.environment),
+        "fetch": job.fetch,
+        "fetch_bytes": job.fetch_bytes,
+        "error_bytes": job.error_bytes,
+        "must_prove": job.must_prove,
+        "memory_mb": _NO_LIMIT_MB if job.reserves_memory else bounds.memory_mb,
+        "file_mb": max(bounds.file_mb, (largest >> 20) + 1),
+    }
 
 
 def _block(request: dict[str, Any]) -> bytes:

@@ -21,7 +21,7 @@ from typing import Any
 
 from burnish.core.errors import SandboxError, Unavailable
 from burnish.sandbox.inside import codec, wire
-from burnish.sandbox.jobs import Bounds, Calls, Job, Run, Session, requests, units_of
+from burnish.sandbox.jobs import Bounds, Calls, Command, Job, Run, Session, requests, units_of
 
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
@@ -38,6 +38,12 @@ _MENDS = {
 }
 
 
+_NO_WEAKER_TOOLS = (
+    "Compilers and the programs that they build run in the full jail only: the sandbox level 'weaker' has no room for programs that "
+    "start others. Mend: unset BURNISH_SANDBOX, and see `burnish doctor` for what the full jail needs."
+)
+
+
 def mend(layer: str) -> str:
     """How to get a missing layer."""
     return _MENDS.get(layer, "run as a user who may create user namespaces, see `burnish doctor`")
@@ -49,7 +55,9 @@ class Server:
     boot = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside import server; sys.path.pop(0); server.from_command_line()"
     """What the bare interpreter of a server runs; its arguments are this package's folder and a JSON object."""
 
-    def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full") -> None:
+    def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full", profile: str = "python") -> None:
+        if level == "weaker" and profile != "python":
+            raise Unavailable(_NO_WEAKER_TOOLS)
         folders = package_folders(packages)
         self._folder = tempfile.TemporaryDirectory(prefix="burnish-") if level == "weaker" else None
         self._control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -58,6 +66,7 @@ class Server:
             "control": remote.fileno(),
             "pipes": far,
             "level": level,
+            "profile": profile,
             "folder": self._folder.name if self._folder else "",
             "preload": list(preload),
             "packages": folders,
@@ -176,6 +185,8 @@ class _Exchange:
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
         count = len(job.calls) if isinstance(job, Calls) else len(job.drives) if isinstance(job, Session) else 1
         self._room = (bounds.output_bytes + 20_000) * (count + 2)
+        if isinstance(job, Command):
+            self._room += job.fetch_bytes + job.error_bytes
         self._output = bytearray()
         self._aborted = False
         self.run = Run()

@@ -22,6 +22,7 @@ ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_NOEXEC = 1, 2, 4, 8
 _MNT_DETACH, _AT_RECURSIVE, _AT_FDCWD = 2, 0x8000, -100
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 22, 24
 _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 28, 38, 47
+_ADDR_NO_RANDOMIZE = 0x40000
 _SECUREBITS_LOCKED = 0xEF
 """NOROOT, NO_SETUID_FIXUP, KEEP_CAPS off, NO_CAP_AMBIENT_RAISE, all with their locks."""
 
@@ -107,6 +108,11 @@ def install_filter(program: bytes) -> None:
     _check(_prctl(_PR_SET_SECCOMP, 2, ctypes.cast(header, ctypes.c_void_p)), "prctl(SECCOMP)")
 
 
+def fix_addresses() -> None:
+    """Programs started from here on are laid out at the same addresses every time."""
+    _check(libc.personality(ctypes.c_ulong(_ADDR_NO_RANDOMIZE)), "personality")
+
+
 def landlock_version() -> int:
     """ABI version of Landlock, 0 if the kernel has none."""
     return max(0, int(libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
@@ -128,6 +134,7 @@ def landlock(rules: dict[str, int], version: int) -> None:
     os.close(ruleset)
 
 
+LANDLOCK_EXECUTE = 0b1
 LANDLOCK_READ = 0b1100
 LANDLOCK_DEVICE = 0b110
 LANDLOCK_WRITE = LANDLOCK_READ | 0b111_0101_1011_0010

@@ -21,7 +21,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import driver, guest, jail, kernel, seccomp, wire
+from . import command, driver, guest, jail, kernel, seccomp, wire
+from .profiles import Profile
 from .seat import Seat
 
 Pipes = tuple[int, int, int, int, int]
@@ -38,8 +39,8 @@ class Nursery:
 
     limits_processes = True
 
-    def __init__(self, control: int, pipes: Pipes, warden: int, user: int) -> None:
-        self._control, self._pipes, self._warden, self._user = control, pipes, warden, user
+    def __init__(self, control: int, pipes: Pipes, warden: int, user: int, profile: Profile) -> None:
+        self._control, self._pipes, self._warden, self._user, self._profile = control, pipes, warden, user, profile
         self._progress = mmap.mmap(-1, resource.getpagesize())
         self._no_signals = seccomp.no_signals()
         self._clean: tuple[int, int] = (0, 0)
@@ -65,6 +66,7 @@ class Nursery:
 
     def _prepare(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.setsid()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         random.seed(0)
@@ -74,7 +76,7 @@ class Nursery:
             raise jail.LayerMissing("namespaces", "the nursery is not process 1 of its namespace")
         kernel.die_with_parent(signal.SIGKILL)
         os.chdir(jail.BOX)
-        layers = jail.lock(self._user)
+        layers = jail.lock(self._user, self._profile)
         self._clean = self._box_state()
         return layers
 
@@ -116,7 +118,10 @@ class Nursery:
         for descriptor in (self._control, *unused, *([self._warden] if self._warden >= 0 else [])):
             os.close(descriptor)
         if is_guest:
-            guest.run(Seat(guest_request, guest_result, self._progress, self.limits_processes), link[0], output)
+            seat = Seat(guest_request, guest_result, self._progress, self.limits_processes)
+            if seat.request["mode"] == "command":
+                command.run(seat, output)
+            guest.run(seat, link[0], output)
         else:
             driver.run(Seat(driver_request, driver_result, self._progress, self.limits_processes), link[1])
 
@@ -131,7 +136,7 @@ class Nursery:
             reason = self._happened(poller.poll(wire.TICK_MS), lead)
             if reason is not None:
                 return reason
-            self._ask_warden(wire.WATCH + memory_mb.to_bytes(4, "little"))
+            self._ask_warden(wire.WATCH + wire.LIMITS.pack(memory_mb, int(cpu_s * 1000) * units))
             reason = self._watch_clocks(poller, lead, (guest, driver), wall_s, cpu_s, units)
             self._ask_warden(wire.REST)
             return reason
@@ -159,9 +164,10 @@ class Nursery:
             return wire.EXITED
         for descriptor, reason in ((self._control, wire.ABORTED), (self._warden, wire.MEMORY)):
             if descriptor in ready:
-                if not os.read(descriptor, 64):
+                message = os.read(descriptor, 64)
+                if not message:
                     os._exit(0)
-                return reason
+                return wire.CPU if message == wire.OVERTIME else reason
         return None
 
     def _clear(self, guest: int, driver: int) -> tuple[dict[int, int], int, float]:
@@ -202,7 +208,7 @@ class WeakerNursery(Nursery):
     limits_processes = False
 
     def __init__(self, control: int, pipes: Pipes, folder: str, packages: Sequence[str]) -> None:
-        super().__init__(control, pipes, -1, os.getuid())
+        super().__init__(control, pipes, -1, os.getuid(), Profile())
         self._folder, self._packages = folder, packages
         self._no_fork = seccomp.program(allow_fork=False)
 

@@ -10,10 +10,11 @@ import sys
 
 from . import jail
 from .nursery import Nursery, Pipes, WeakerNursery, report
+from .profiles import PROFILES
 from .warden import Warden
 
 
-def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str], packages: list[str]) -> None:
+def main(control: int, pipes: Pipes, level: str, profile: str, folder: str, preload: list[str], packages: list[str]) -> None:
     """Build the jail, then serve orders from `control` until the parent hangs up."""
     try:
         sys.path += dict.fromkeys(map(os.path.dirname, packages))
@@ -22,7 +23,7 @@ def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str]
         if level == "weaker":
             WeakerNursery(control, pipes, folder, packages).serve()
         processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-        user = jail.enter(packages)
+        user = jail.enter(packages, PROFILES[profile])
     except jail.LayerMissing as error:
         report(control, {"missing": error.args[0], "reason": error.args[1]})
         return
@@ -35,10 +36,10 @@ def main(control: int, pipes: Pipes, level: str, folder: str, preload: list[str]
     if nursery == 0:
         os.close(processes)
         os.close(outside)
-        Nursery(control, pipes, inside, user).serve()
+        Nursery(control, pipes, inside, user, PROFILES[profile]).serve()
     for descriptor in (control, *pipes, inside):
         os.close(descriptor)
-    Warden(outside, nursery, processes, user).serve()
+    Warden(outside, nursery, processes, user, PROFILES[profile]).serve()
 
 
 def from_command_line() -> None:

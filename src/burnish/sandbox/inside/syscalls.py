@@ -35,6 +35,10 @@ FORK = """
 fork:57:-1 vfork:58:-1
 """
 
+EXEC = """
+execve:59:221 execveat:322:281
+"""
+
 SIGNALS = """
 kill:62:129 tkill:200:130 tgkill:234:131 rt_sigqueueinfo:129:138 rt_tgsigqueueinfo:297:240 pidfd_send_signal:424:424
 """

@@ -16,8 +16,10 @@ REPLY = struct.Struct("<BiiIII")
 """reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, last unit begun (from 1)."""
 EXITED, WALL, CPU, MEMORY, ABORTED = range(5)
 LENGTH = struct.Struct("<I")
-RENEW, WATCH, REST, DONE, EXCEEDED = b"R", b"W", b"S", b"D", b"M"
-"""Nursery to warden: renew the folder, watch memory (with a limit), stop watching. Warden to nursery: done, memory exceeded."""
+RENEW, WATCH, REST, DONE, EXCEEDED, OVERTIME = b"R", b"W", b"S", b"D", b"M", b"C"
+"""Nursery to warden: renew the folder, watch (with `LIMITS`), stop watching. Warden to nursery: done, memory or CPU time exceeded."""
+LIMITS = struct.Struct("<II")
+"""What all processes of a run may use together: MiB of real memory, CPU ms."""
 TICK_MS = 20
 SETUP_FAILED = 121
 """Exit status of a seat that failed before any judged code ran."""
