@@ -63,7 +63,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Run `argv` (an absolute path, or one below the folder that holds `files`) with `stdin`, in a jail of profile `tools`.
+    """Run `argv` (a tool's name, or a path such as `./program` in the folder that holds `files`) with `stdin`, in a jail of profile `tools`.
 
     Standard output comes back as `Run.output`. The one frame after `ready` is `("not_started", reason)` or `("ended", wait
     status, standard error, proof, file)`: standard error and the file named `fetch` up to `error_bytes` and `fetch_bytes`

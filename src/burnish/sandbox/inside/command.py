@@ -123,7 +123,7 @@ def _become(request: dict[str, Any], streams: tuple[int, int, int], private: int
         signal.signal(number, signal.SIG_DFL)
     kernel.install_filter(confinement)
     environment = {"PATH": TOOLS_PATH, "HOME": jail.BOX, "TMPDIR": jail.BOX, "LC_ALL": "C", **request["environment"]}
-    os.execve(request["argv"][0], request["argv"], environment)
+    os.execvpe(request["argv"][0], request["argv"], environment)
 
 
 def _fetch(name: str, limit: int) -> bytes | None:
