@@ -63,7 +63,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Run `argv` (a tool's name, or a path such as `./program` in the folder that holds `files`) with `stdin`, in a jail of profile `tools`.
+    """Run `argv` in the folder that holds `files`, with `stdin`, in a jail of profile `tools`. `argv[0]`: a tool, or `./program`.
 
     Standard output comes back as `Run.output`. The one frame after `ready` is `("not_started", reason)` or `("ended", wait
     status, standard error, proof, file)`: standard error and the file named `fetch` up to `error_bytes` and `fetch_bytes`
@@ -75,7 +75,6 @@ class Command:
     argv: Sequence[str]
     files: Mapping[str, bytes] = field(default_factory=dict)
     stdin: bytes = b""
-    environment: Mapping[str, str] = field(default_factory=dict)
     fetch: str = ""
     fetch_bytes: int = 0
     error_bytes: int = 1 << 16
@@ -148,7 +147,6 @@ def _command(job: Command, bounds: Bounds) -> dict[str, Any]:
         "argv": list(job.argv),
         "files": dict(job.files),
         "stdin": job.stdin,
-        "environment": dict(job.environment),
         "fetch": job.fetch,
         "fetch_bytes": job.fetch_bytes,
         "error_bytes": job.error_bytes,

@@ -12,7 +12,7 @@ from typing import Any
 from burnish.core.records import Diagnostic, SourceSpan
 from burnish.sandbox.jobs import Command
 from burnish.verifiers import _python_report as report
-from burnish.verifiers._native import PROGRAM, Options, Tool, Unit
+from burnish.verifiers._native_language import PROGRAM, Options, Tool, Unit
 
 _SANITIZERS = ("address", "undefined")
 _STANDARD = re.compile(r"(?:c|gnu)(?:\+\+)?[0-9a-z]{2}")
@@ -51,18 +51,22 @@ class Gcc:
         checks = (f"-fsanitize={','.join(sanitize)}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
         return Options(
             arguments=(f"-std={standard}", "-O1", *checks),
-            environment={"ASAN_OPTIONS": "detect_leaks=0"},  # the leak checker needs ptrace
             reserves_memory="address" in sanitize,
         )
 
     def program(self, artefact: str, options: Options) -> Unit:
         """The artefact as a whole program."""
-        arguments = (*options.arguments, *_QUIET, self._source, "-o", PROGRAM, *self.libraries)
-        return Unit(files={self._source: _bytes(artefact)}, arguments=arguments)
+        return self._unit({}, {self._source: artefact}, options)
 
     def parses(self, artefact: str, options: Options) -> Unit:
         """Read the artefact alone."""
         return Unit(files={self._source: _bytes(artefact)}, arguments=(*options.arguments, *_QUIET, "-fsyntax-only", self._source))
+
+    def _unit(self, harness: Mapping[str, str], sources: Mapping[str, str], options: Options, *more: str, mark: str = "") -> Unit:
+        """What builds the program from parts of the judge, in C, and sources of the language."""
+        parts = {**harness, **({_NO_LEAKS: _NO_LEAKS_SOURCE} if options.reserves_memory else {})}
+        arguments = (*options.arguments, *_QUIET, "-x", "c", *parts, "-x", "none", *sources, *more, "-o", PROGRAM, *self.libraries)
+        return Unit(files={name: _bytes(text) for name, text in {**parts, **sources}.items()}, arguments=arguments, mark=mark)
 
     def tests(self, artefact: str, tests: str, options: Options, tool: Tool) -> Unit:
         """Artefact and test code as one program: macros of the artefact do not reach the tests, its own `main` is put aside."""
@@ -76,11 +80,8 @@ class Gcc:
             _ASSERT.replace("FAILED", mark),
             f'#line 1 "{_TESTS}"\n{_ASSERT_HEADER.sub("", tests)}\n',
         )
-        joined = f"joined.{self.suffix}"
-        arguments = (*options.arguments, *_QUIET, "-x", "c", _HARNESS, "-x", "none", joined, "-Wl,--wrap=main", "-o", PROGRAM)
-        return Unit(
-            files={joined: _bytes("\n".join(parts)), _HARNESS: _bytes(_HARNESS_SOURCE)}, arguments=(*arguments, *self.libraries), mark=mark
-        )
+        joined = {f"joined.{self.suffix}": "\n".join(parts)}
+        return self._unit({_HARNESS: _HARNESS_SOURCE}, joined, options, "-Wl,--wrap=main", mark=mark)
 
     def errors(self, text: str, artefact: str) -> list[Diagnostic]:
         """Errors of the compiler, else of the assembler or the linker."""
@@ -184,6 +185,9 @@ static __attribute__((noreturn, noinline, unused)) void FAILED(const char *text,
 #define assert(...) ((__VA_ARGS__) ? (void)0 : FAILED(#__VA_ARGS__, __LINE__))
 """
 """Test code's `assert`: its name and its way out are out of the artefact's reach, unlike those of the C library's."""
+_NO_LEAKS = "sanitizer.c"
+_NO_LEAKS_SOURCE = 'const char *__asan_default_options(void) { return "detect_leaks=0"; }\n'
+"""The leak checker needs ptrace. The sanitizer reads its environment from /proc, which the jail does not have."""
 _HARNESS_SOURCE = """
 static char secret[16];
 

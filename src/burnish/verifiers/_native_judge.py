@@ -13,7 +13,8 @@ from burnish.sandbox.inside import wire
 from burnish.sandbox.jobs import Bounds, Command, Run
 from burnish.sandbox.pool import Sandbox
 from burnish.verifiers import _python_report as report
-from burnish.verifiers._native import COMPARATORS, PROGRAM, Language, MainCheck, Options, Plan, StdioCheck, Unit
+from burnish.verifiers._native_language import PROGRAM, Language, Options, Unit
+from burnish.verifiers._native_plan import COMPARATORS, MainCheck, Plan, StdioCheck
 from burnish.verifiers._python_judge import Findings
 from burnish.verifiers._python_values import clean
 
@@ -159,7 +160,6 @@ class Judge:
             argv=[f"./{PROGRAM}"],
             files={PROGRAM: program},
             stdin=stdin.encode("utf-8", "surrogatepass"),
-            environment=self._options.environment,
             must_prove=must_prove,
             reserves_memory=self._options.reserves_memory,
         )
@@ -221,7 +221,7 @@ class Judge:
         fault = self._language.fault(frame[1], self._artefact, program, self._tool)
         if fault is not None:
             return "crash", _seen_by(fault, "eval" if plan.spec.hidden else "model")
-        last_words = f": {frame[1].strip()}".rstrip(": ")
+        last_words = f": {frame[1].strip()[-300:]}".rstrip(": ")
         if number:
             return "crash", self._note("signal", f"killed by signal {signal.Signals(number).name}{last_words}", plan)
         return "crash", self._note("exit", f"ended with exit code {os.WEXITSTATUS(frame[0])}{last_words}", plan)

@@ -122,7 +122,7 @@ def _become(request: dict[str, Any], streams: tuple[int, int, int], private: int
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     kernel.install_filter(confinement)
-    environment = {"PATH": TOOLS_PATH, "HOME": jail.BOX, "TMPDIR": jail.BOX, "LC_ALL": "C", **request["environment"]}
+    environment = {"PATH": TOOLS_PATH, "HOME": jail.BOX, "TMPDIR": jail.BOX, "LC_ALL": "C"}
     os.execvpe(request["argv"][0], request["argv"], environment)
 
 
