@@ -16,7 +16,7 @@ from burnish.verifiers._native_language import PROGRAM, Options, Tool, Unit
 
 _SANITIZERS = ("address", "undefined")
 _STANDARD = re.compile(r"(?:c|gnu)(?:\+\+)?[0-9a-z]{2}")
-_QUIET = ("-w", "-fdiagnostics-format=json", "-fmax-errors=20")
+_QUIET = ("-w", "-pipe", "-fdiagnostics-format=json", "-fmax-errors=20")
 _HARNESS = "harness.c"
 _TESTS = "tests"
 _MACRO = re.compile(r"#define ([^\s(]+)(.*)")
@@ -56,17 +56,13 @@ class Gcc:
 
     def program(self, artefact: str, options: Options) -> Unit:
         """The artefact as a whole program."""
-        return self._unit({}, {self._source: artefact}, options)
+        parts = _parts_in_c(options)
+        arguments = (*self._build(parts, options), self._source, "-o", PROGRAM, *self.libraries)
+        return Unit(files={**parts, self._source: _bytes(artefact)}, arguments=arguments)
 
     def parses(self, artefact: str, options: Options) -> Unit:
         """Read the artefact alone."""
         return Unit(files={self._source: _bytes(artefact)}, arguments=(*options.arguments, *_QUIET, "-fsyntax-only", self._source))
-
-    def _unit(self, harness: Mapping[str, str], sources: Mapping[str, str], options: Options, *more: str, mark: str = "") -> Unit:
-        """What builds the program from parts of the judge, in C, and sources of the language."""
-        parts = {**harness, **({_NO_LEAKS: _NO_LEAKS_SOURCE} if options.reserves_memory else {})}
-        arguments = (*options.arguments, *_QUIET, "-x", "c", *parts, "-x", "none", *sources, *more, "-o", PROGRAM, *self.libraries)
-        return Unit(files={name: _bytes(text) for name, text in {**parts, **sources}.items()}, arguments=arguments, mark=mark)
 
     def tests(self, artefact: str, tests: str, options: Options, tool: Tool) -> Unit:
         """Artefact and test code as one program: macros of the artefact do not reach the tests, its own `main` is put aside."""
@@ -74,14 +70,20 @@ class Gcc:
         if macros is None:  # it cannot even be preprocessed by itself: what it leaves open must not be closed by the tests
             return self.parses(artefact, options)
         mark = f"failed_{secrets.token_hex(8)}"
-        parts = (
+        joined = (  # handed over by standard input: an artefact could include a file
             f'#define main aside_{mark}\n#line 1 "{self._source}"\n{artefact}\n\n#undef main',
             *_repairs(macros, self._clean_macros(options, tool)),
             _ASSERT.replace("FAILED", mark),
             f'#line 1 "{_TESTS}"\n{_ASSERT_HEADER.sub("", tests)}\n',
         )
-        joined = {f"joined.{self.suffix}": "\n".join(parts)}
-        return self._unit({_HARNESS: _HARNESS_SOURCE}, joined, options, "-Wl,--wrap=main", mark=mark)
+        parts = {_HARNESS: _bytes(_HARNESS_SOURCE), **_parts_in_c(options)}
+        language = ("-x", "c" if self.suffix == "c" else "c++")
+        arguments = (*self._build(parts, options), *language, "-", "-Wl,--wrap=main", "-o", PROGRAM, *self.libraries)
+        return Unit(files=parts, arguments=arguments, stdin="\n".join(joined), mark=mark)
+
+    def _build(self, parts: Mapping[str, bytes], options: Options) -> tuple[str, ...]:
+        """The beginning of a command that builds a program, with parts of the judge's own in C. g++ needs the language of each."""
+        return (*options.arguments, *_QUIET, *(word for name in parts for word in ("-x", "c", name)), "-x", "none")
 
     def errors(self, text: str, artefact: str) -> list[Diagnostic]:
         """Errors of the compiler, else of the assembler or the linker."""
@@ -145,6 +147,10 @@ def _repairs(macros: Mapping[str, str], clean: Mapping[str, str]) -> Iterator[st
             yield f"#undef {name}"
             if name in clean:
                 yield f"#define {name}{clean[name]}"
+
+
+def _parts_in_c(options: Options) -> dict[str, bytes]:
+    return {_NO_LEAKS: _bytes(_NO_LEAKS_SOURCE)} if options.reserves_memory else {}
 
 
 def _bytes(text: str) -> bytes:

@@ -6,6 +6,7 @@ together with the artefact). In the latter tests and program share one address s
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -89,7 +90,8 @@ def _find(tool: str) -> str | None:
 @cache
 def _version(path: str) -> str:
     shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    return shown.partition("\n")[0]
+    number = re.search(r"\d+(?:\.\d+)+", shown)
+    return number[0] if number else "unknown"
 
 
 def _empty(language: str) -> Diagnostic:

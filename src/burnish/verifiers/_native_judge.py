@@ -43,6 +43,7 @@ class Judge:
         self._sandbox, self._language, self._options = sandbox, language, options
         self._artefact, self._bounds, self._compile_bounds, self._first_fail = artefact, bounds, compile_bounds, first_fail
         self._program: bytes | None = None
+        self._hopeless: Unbuilt | None = None
         self.found = Findings()
 
     def judge(self, plans: Sequence[Plan]) -> Findings:
@@ -52,9 +53,13 @@ class Judge:
                 self.found.checks.append(report.check(plan.spec, "skip"))
                 continue
             try:
+                if self._hopeless is not None:
+                    raise self._hopeless
                 self._stdio(plan) if isinstance(plan, StdioCheck) else self._main(plan)
             except Unbuilt as unbuilt:
                 self._unbuilt(plan, *unbuilt.args)
+                if unbuilt.args[0] in ("timeout", "crash"):
+                    self._hopeless = unbuilt  # it would take as long again
             except SandboxError as error:
                 self._decide(plan, "error", self._note("sandbox.error", str(error), plan))
         return self.found
@@ -111,6 +116,7 @@ class Judge:
         job = Command(
             argv=[self._language.compiler, *unit.arguments],
             files=unit.files,
+            stdin=unit.stdin.encode("utf-8", "surrogatepass"),
             fetch=PROGRAM if fetch else "",
             fetch_bytes=_EXECUTABLE_BYTES,
             error_bytes=1 << 18,

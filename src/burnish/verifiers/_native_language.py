@@ -23,10 +23,11 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """What is handed to the compiler: files, its arguments, and the mark by which failed assertions can be told."""
+    """What is handed to the compiler: files, arguments, standard input, and the mark by which failed assertions can be told."""
 
     files: Mapping[str, bytes]
     arguments: tuple[str, ...]
+    stdin: str = ""
     mark: str = ""
 
 
