@@ -84,19 +84,12 @@ def test_programs_share_nothing(shell):
 @pytest.mark.parametrize("target", ["$PPID", "-- -$PPID", "-- -1", "0"])
 @pytest.mark.parametrize("number", ["KILL", "STOP", "TERM"])
 def test_the_seat_cannot_be_signalled(shell, target, number):
-    run = shell(f"sh -c 'kill -{number} {target}'; exit 7" if target != "$PPID" else f"kill -{number} $PPID; exit 7", Bounds(wall_s=1))
-    assert run.reason in (wire.EXITED, wire.WALL)
-    assert ended(run)[0] != 0 if run.reason == wire.EXITED else True
+    assert ended(shell(f"kill -{number} {target}; exit 7"))[0] == (31 if target == "$PPID" else 7 << 8)  # 31: SIGSYS
     assert shell("echo fine").output == b"fine\n"
 
 
-def test_signalling_the_seat_is_hostile(shell):
-    assert ended(shell("kill -9 $PPID; exit 0"))[0] == 31  # SIGSYS
-
-
-def test_a_process_group_ends_at_the_jail(shell):
+def test_a_process_group_ends_at_the_jail():
     """A signal to the whole group must not reach the parent of an ordinary user, who has the same user id."""
-    assert shell("ps -o pgid= -p $$ 2>/dev/null || cut -d' ' -f5 /proc/$$/stat 2>/dev/null; true").output == b""  # no /proc
     sandbox = Sandbox(workers=1)
     program = Program(source="import os\ndef group(x):\n    return os.getpgrp()\n", entry_point="group")
     assert sandbox.run(Calls(program=program, calls=[(0, (1,), {})]), BOUNDS).guest[1][1] == 1

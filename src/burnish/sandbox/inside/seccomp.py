@@ -48,6 +48,7 @@ def no_signals_to(process: int) -> bytes:
             _op(_LOAD, 16),
             _op(_EQUAL, process, 0, 1),
             _op(_RETURN, _KILL),
+            _op(_EQUAL, 0, 1, 0),
             _op(_AT_LEAST, 1 << 31, 0, 1),
             denied,
             _op(_RETURN, _ALLOW),
