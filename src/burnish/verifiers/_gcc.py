@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from burnish.core.records import Diagnostic, SourceSpan
 from burnish.sandbox.jobs import Command
@@ -16,7 +17,7 @@ from burnish.verifiers._native_language import PROGRAM, Options, Tool, Unit
 
 _SANITIZERS = ("address", "undefined")
 _STANDARD = re.compile(r"(?:c|gnu)(?:\+\+)?[0-9a-z]{2}")
-_QUIET = ("-w", "-pipe", "-fdiagnostics-format=json", "-fmax-errors=20")
+_QUIET = ("-w", "-pipe", "-fdiagnostics-plain-output", "-fdiagnostics-column-unit=byte", "-fmax-errors=20")
 _HARNESS = "harness.c"
 _TESTS = "tests"
 _MACRO = re.compile(r"#define ([^\s(]+)(.*)")
@@ -86,18 +87,29 @@ class Gcc:
         return (*options.arguments, *_QUIET, *(word for name in parts for word in ("-x", "c", name)), "-x", "none")
 
     def errors(self, text: str, artefact: str) -> list[Diagnostic]:
-        """Errors of the compiler, else of the assembler or the linker."""
-        found = [self._explained(entry, artefact) for entry in _entries(text) if "error" in str(entry.get("kind"))]
+        """Errors of the compiler, else of the linker, else of the assembler."""
+        found, context = [], 0
+        for message in _MESSAGE.finditer(text):
+            if message[4] == "error":
+                place = (message[2], message[3]) if message[1] == self._source else self._user(text[context : message.start()])
+                found.append(report.diagnostic(f"{self.id}.compile", message[5], False, _span(place, artefact)))
+            context = message.end()
         linker = dict.fromkeys(f"{what} {name}" for what, name in _LINKER.findall(text))
         found += [report.diagnostic(f"{self.id}.link", message, False) for message in linker]
         return found or [report.diagnostic(f"{self.id}.assembler", message, False) for message in _ASSEMBLER.findall(text)]
+
+    def _user(self, context: str) -> tuple[str, str] | None:
+        """The last place of the artefact in the lines above a message about a header: what used the template, or included the file."""
+        places: list[tuple[str, str]] = re.findall(
+            rf"^(?:In file included from |  +from )?{re.escape(self._source)}:(\d+):?(\d+)?", context, re.MULTILINE
+        )
+        return places[-1] if places else None
 
     def fault(self, text: str, artefact: str, binary: bytes, tool: Tool) -> Diagnostic | None:
         """The first report of a sanitizer, with its place in the artefact if that can be found."""
         undefined = re.search(rf"^{re.escape(self._source)}:(\d+):(\d+): runtime error: (.*)$", text, re.MULTILINE)
         if undefined:
-            line, column = int(undefined[1]), int(undefined[2])
-            return report.diagnostic(f"{self.id}.ubsan", undefined[3], False, report.span_at(artefact, (line, column - 1, line, column)))
+            return report.diagnostic(f"{self.id}.ubsan", undefined[3], False, _span((undefined[1], undefined[2]), artefact))
         address = re.search(r"ERROR: AddressSanitizer: ([\w-]+)", text)
         if address is None:
             return None
@@ -117,10 +129,6 @@ class Gcc:
             return None
         row = int(found[1])
         return report.span_at(artefact, (row, 0, row, 1 << 20))
-
-    def _explained(self, entry: Mapping[str, Any], artefact: str) -> Diagnostic:
-        span = next((_span(place, artefact) for place in _places(entry) if place["caret"].get("file") == self._source), None)
-        return report.diagnostic(f"{self.id}.compile", str(entry.get("message")), False, span)
 
     def _macros(self, files: Mapping[str, bytes], options: Options, tool: Tool) -> dict[str, str] | None:
         """Name → the rest of its definition, of all macros at the end of the one file. None if there are errors."""
@@ -157,28 +165,18 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _entries(text: str) -> Iterator[Mapping[str, Any]]:
-    """gcc writes one line of JSON per run of a compiler proper."""
-    for line in text.split("\n"):
-        if line.startswith("[{"):
-            try:
-                yield from json.loads(line)
-            except (ValueError, RecursionError):
-                continue
+def _span(place: tuple[str, str] | None, artefact: str) -> SourceSpan | None:
+    """The word, or the character, at a line and a column (in bytes, from 1)."""
+    if place is None:
+        return None
+    row, column = int(place[0]), int(place[1] or 1)
+    span = report.span_at(artefact, (row, column - 1, row, column))
+    word = _WORD.match(artefact, span.start) if span else None
+    return msgspec.structs.replace(span, end=word.end(), end_col=span.col + len(word[0])) if span and word else span
 
 
-def _places(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The places of a message, then those of its notes (where a template was used, for example)."""
-    yield from entry.get("locations", ())
-    for note in entry.get("children", ()):
-        yield from note.get("locations", ())
-
-
-def _span(place: Mapping[str, Any], artefact: str) -> SourceSpan | None:
-    first, last = place.get("start", place["caret"]), place.get("finish", place["caret"])
-    return report.span_at(artefact, (first["line"], first["byte-column"] - 1, last["line"], last["byte-column"]))
-
-
+_MESSAGE = re.compile(r"^([^\s:][^:\n]*):(\d+):(\d+): (?:fatal )?(error|note|warning): (.*)$", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 _LINKER = re.compile(r"(undefined reference to|multiple definition of) (`[^'\n]*')")
 _ASSEMBLER = re.compile(r"^[^\s:]+:\d+: Error: (.*)$", re.MULTILINE)
 _ASSERT = """
