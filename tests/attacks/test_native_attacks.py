@@ -12,7 +12,7 @@ from burnish.verifiers.cpp import cpp
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 LIMITS = Limits(wall_s=1.0, cpu_s=1.0, memory_mb=128, processes=8)
 SECRET = "the answer is 5741903"
-GOOD = f'#include <iostream>\nint main() {{ std::cout << "{SECRET}"; }}\n'
+GOOD = f'#include <cstdio>\nint main() {{ puts("{SECRET}"); }}\n'
 ADD = "int add(int a, int b) { return a + b; }\n"
 HEADERS = ("cstdio", "cstdlib", "cstring", "signal.h", "unistd.h", "fcntl.h", "pthread.h", "sched.h")
 HEAD = "".join(f"#include <{name}>\n" for name in (*HEADERS, "sys/mman.h", "sys/ptrace.h", "sys/socket.h"))
