@@ -6,7 +6,7 @@ import shutil
 import msgspec
 import pytest
 
-from burnish.core.errors import InputError, Unavailable
+from burnish.core.errors import InputError, SandboxError, Unavailable
 from burnish.core.plugins import find
 from burnish.core.records import CheckSpec, Task, Verdict
 from burnish.signals.feedback import feedback
@@ -153,6 +153,20 @@ def test_an_error_inside_a_template_is_placed_where_it_was_used(judge):
     verdict = judge("cpp", artefact, stdio())
     assert verdict.status == "invalid"
     assert note(verdict).span.line == 5
+
+
+@BOTH
+def test_a_compiler_that_was_killed_is_no_fault_of_the_artefact(kind):
+    name = LANGUAGES[kind].compiler
+    with pytest.raises(SandboxError, match="killed"):
+        LANGUAGES[kind].errors(f"{name}: fatal error: Killed signal terminated program cc1\ncompilation terminated.\n", "")
+    assert LANGUAGES[kind].errors(f"solution.c:1:2: error: #error {name}: fatal error: Killed signal\n", "") is not None
+
+
+@BOTH
+def test_what_the_compiler_says_is_bounded(judge, kind):
+    macros = "".join(f"#define NAME_{n} {'x' * 1000}\n" for n in range(6000))
+    assert judge(kind, macros + ADD, MAIN).status == "invalid"
 
 
 @BOTH

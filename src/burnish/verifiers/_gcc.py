@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from burnish.core.errors import SandboxError
 from burnish.core.records import Diagnostic, SourceSpan
 from burnish.sandbox.jobs import Command
 from burnish.verifiers import _python_report as report
@@ -88,6 +89,8 @@ class Gcc:
 
     def errors(self, text: str, artefact: str) -> list[Diagnostic]:
         """Errors of the compiler, else of the linker, else of the assembler."""
+        if _KILLED.search(text):  # not by a limit of ours: those end the whole run
+            raise SandboxError(f"{self.compiler} was killed from outside, perhaps for want of memory")
         found, context = [], 0
         for message in _MESSAGE.finditer(text):
             if message[4] == "error":
@@ -176,6 +179,7 @@ def _span(place: tuple[str, str] | None, artefact: str) -> SourceSpan | None:
 
 
 _MESSAGE = re.compile(r"^([^\s:][^:\n]*):(\d+):(\d+): (?:fatal )?(error|note|warning): (.*)$", re.MULTILINE)
+_KILLED = re.compile(r"^(?:gcc|g\+\+)[^\s]*: (?:fatal|internal compiler) error: Killed signal", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 _LINKER = re.compile(r"(undefined reference to|multiple definition of) (`[^'\n]*')")
 _ASSEMBLER = re.compile(r"^[^\s:]+:\d+: Error: (.*)$", re.MULTILINE)

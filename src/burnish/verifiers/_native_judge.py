@@ -122,29 +122,29 @@ class Judge:
             error_bytes=1 << 18,
         )
         run = self._run(job, self._compile_bounds)
-        status, text, _, program = self._ended(run)
+        status, text, program = self._ended(run)
         if program is not None and len(program) > _EXECUTABLE_BYTES:
-            note = report.diagnostic(f"{self._language.id}.compile", f"the program is larger than {_EXECUTABLE_BYTES >> 20} MiB", False)
-            raise Unbuilt(None, [note])
+            message = f"the program is larger than {_EXECUTABLE_BYTES >> 20} MiB"
+            raise Unbuilt(None, [report.diagnostic(f"{self._language.id}.compile", message, False)])
         return status, text, program
 
     def _tool(self, job: Command) -> tuple[int, str, str]:
         run = self._run(job, self._compile_bounds)
-        status, text, _, _ = self._ended(run)
+        status, text, _ = self._ended(run)
         return status, run.output.decode("utf-8", "replace"), text
 
-    def _ended(self, run: Run) -> tuple[int, str, bool, bytes | None]:
-        """What a tool's run came to. Raises `Unbuilt` at a limit, `SandboxError` if it could not do its work."""
+    def _ended(self, run: Run) -> tuple[int, str, bytes | None]:
+        """Wait status, messages and file of a tool that came to its end. Raises `Unbuilt` at a limit, `SandboxError` if it could not do its work."""
         name = self._language.id
         if run.reason in (wire.WALL, wire.CPU):
             raise Unbuilt("timeout", [report.diagnostic(f"{name}.compile_timeout", "compiling it takes too long", False)])
         if run.reason == wire.MEMORY:
             raise Unbuilt("crash", [report.diagnostic(f"{name}.compile_memory", "compiling it takes too much memory", False)])
+        if run.output_exceeded:
+            raise Unbuilt(None, [report.diagnostic(f"{name}.compile", "the compiler prints too much about it", False)])
         match run.guest[1:]:
-            case [("ended", int(status), bytes(text), bool(proof), program)] if not run.output_exceeded:
-                return status, text.decode("utf-8", "replace"), proof, program
-            case [("ended", *_)]:
-                raise Unbuilt(None, [report.diagnostic(f"{name}.compile", "the compiler prints too much about it", False)])
+            case [("ended", int(status), bytes(text), bool(), program)]:
+                return status, text.decode("utf-8", "replace"), program
             case [("not_started", reason)]:
                 raise SandboxError(f"a tool of {name} could not be started in the jail: {reason}")
         raise SandboxError(f"a tool of {name} did not come to its end in the jail: {run.guest[1:]!r}"[:500])

@@ -70,7 +70,7 @@ class Language(Protocol):
         ...
 
     def errors(self, text: str, artefact: str) -> list[Diagnostic]:
-        """What the compiler complains about, in order; places are those in the artefact."""
+        """What the compiler complains about, in order; places are those in the artefact. Raises `SandboxError` if it was killed."""
         ...
 
     def fault(self, text: str, artefact: str, binary: bytes, tool: Tool) -> Diagnostic | None:

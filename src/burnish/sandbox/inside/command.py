@@ -37,8 +37,8 @@ def run(seat: Seat, output: int) -> NoReturn:
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
         wire_all(file, data)
         os.close(file)
-    seat.send("ready")
     child = _Child(request, output)
+    seat.send("ready")
     seat.start_unit(0)
     trouble = child.started()
     if trouble:

@@ -18,7 +18,7 @@ EXITED, WALL, CPU, MEMORY, ABORTED = range(5)
 LENGTH = struct.Struct("<I")
 RENEW, WATCH, REST, DONE, EXCEEDED, OVERTIME = b"R", b"W", b"S", b"D", b"M", b"C"
 """Nursery to warden: renew the folder, watch (with `LIMITS`), stop watching. Warden to nursery: done, memory or CPU time exceeded."""
-LIMITS = struct.Struct("<II")
+LIMITS = struct.Struct("<IQ")
 """What all processes of a run may use together: MiB of real memory, CPU ms."""
 TICK_MS = 20
 SETUP_FAILED = 121
