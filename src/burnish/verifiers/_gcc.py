@@ -17,7 +17,7 @@ from burnish.verifiers import _python_report as report
 from burnish.verifiers._native_language import PROGRAM, Options, Tool, Unit
 
 _SANITIZERS = ("address", "undefined")
-_STANDARD = re.compile(r"(?:c|gnu)(?:\+\+)?[0-9a-z]{2}")
+_STANDARDS = {"c": re.compile(r"(?:c|gnu)[0-9][0-9x]"), "cpp": re.compile(r"(?:c|gnu)\+\+[0-9][0-9a-z]")}
 _QUIET = ("-w", "-pipe", "-fdiagnostics-plain-output", "-fdiagnostics-column-unit=byte", "-fmax-errors=20")
 _HARNESS = "harness.c"
 _TESTS = "tests"
@@ -44,17 +44,14 @@ class Gcc:
     def options(self, context: Mapping[str, Any]) -> Options:
         """`std` (such as `c11` or `c++20`) and `sanitize` (a list of `address`, `undefined`). Raises `ValueError`."""
         standard, sanitize = context.get("std", self.standard), context.get("sanitize", [])
-        if not isinstance(standard, str) or not _STANDARD.fullmatch(standard):
+        if not isinstance(standard, str) or not _STANDARDS[self.suffix].fullmatch(standard):
             raise ValueError(f"context['std'] must name a standard as gcc does, such as {self.standard!r}, found {standard!r}")
         if not isinstance(sanitize, list | tuple) or not set(sanitize) <= set(_SANITIZERS):
             raise ValueError(f"context['sanitize'] must be a list of {', '.join(_SANITIZERS)}, found {sanitize!r}")
         if not sanitize:
             return Options(arguments=(f"-std={standard}", "-O2"))
         checks = (f"-fsanitize={','.join(sanitize)}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
-        return Options(
-            arguments=(f"-std={standard}", "-O1", *checks),
-            reserves_memory="address" in sanitize,
-        )
+        return Options(arguments=(f"-std={standard}", "-O1", *checks), reserves_memory="address" in sanitize)
 
     def program(self, artefact: str, options: Options) -> Unit:
         """The artefact as a whole program."""
@@ -89,8 +86,8 @@ class Gcc:
 
     def errors(self, text: str, artefact: str) -> list[Diagnostic]:
         """Errors of the compiler, else of the linker, else of the assembler."""
-        if _KILLED.search(text):  # not by a limit of ours: those end the whole run
-            raise SandboxError(f"{self.compiler} was killed from outside, perhaps for want of memory")
+        if trouble := _TROUBLE.search(text):
+            raise SandboxError(f"{self.compiler} could not do its work: {trouble[0]}")
         found, context = [], 0
         for message in _MESSAGE.finditer(text):
             if message[4] == "error":
@@ -104,13 +101,13 @@ class Gcc:
     def _user(self, context: str) -> tuple[str, str] | None:
         """The last place of the artefact in the lines above a message about a header: what used the template, or included the file."""
         places: list[tuple[str, str]] = re.findall(
-            rf"^(?:In file included from |  +from )?{re.escape(self._source)}:(\d+):?(\d+)?", context, re.MULTILINE
+            rf"^(?:In file included from |  +from )?{re.escape(self._source)}:(\d{{1,9}}):?(\d{{1,9}})?", context, re.MULTILINE
         )
         return places[-1] if places else None
 
     def fault(self, text: str, artefact: str, binary: bytes, tool: Tool) -> Diagnostic | None:
         """The first report of a sanitizer, with its place in the artefact if that can be found."""
-        undefined = re.search(rf"^{re.escape(self._source)}:(\d+):(\d+): runtime error: (.*)$", text, re.MULTILINE)
+        undefined = re.search(rf"^{re.escape(self._source)}:(\d{{1,9}}):(\d{{1,9}}): runtime error: (.*)$", text, re.MULTILINE)
         if undefined:
             return report.diagnostic(f"{self.id}.ubsan", undefined[3], False, _span((undefined[1], undefined[2]), artefact))
         address = re.search(r"ERROR: AddressSanitizer: ([\w-]+)", text)
@@ -123,11 +120,11 @@ class Gcc:
 
     def _place(self, stack: str, artefact: str, binary: bytes, tool: Tool) -> SourceSpan | None:
         """The line of the artefact in the innermost frame of a stack that lies in it."""
-        offsets = re.findall(r"\(/proc/self/exe\+(0x[0-9a-f]+)\)", stack)[:50]
+        offsets = re.findall(r"\(/proc/self/exe\+(0x[0-9a-f]{1,16})\)", stack)[:50]
         if not offsets:
             return None
         _, lines, _ = tool(Command(argv=["addr2line", "-e", PROGRAM, *offsets], files={PROGRAM: binary}))
-        found = re.search(rf"/{re.escape(self._source)}:(\d+)", lines)
+        found = re.search(rf"/{re.escape(self._source)}:(\d{{1,9}})", lines)
         if found is None:
             return None
         row = int(found[1])
@@ -143,7 +140,10 @@ class Gcc:
         key = (self.compiler, *options.arguments)
         if key not in _clean:
             headers = "".join(f"#include <{header}>\n" for header in self.headers)
-            _clean[key] = self._macros({self._source: _bytes(headers)}, options, tool) or {}
+            macros = self._macros({self._source: _bytes(headers)}, options, tool)
+            if macros is None:
+                raise SandboxError(f"the standard headers of {self.compiler} cannot be read; are they installed? ({self.install})")
+            _clean[key] = macros
         return _clean[key]
 
 
@@ -178,8 +178,12 @@ def _span(place: tuple[str, str] | None, artefact: str) -> SourceSpan | None:
     return msgspec.structs.replace(span, end=word.end(), end_col=span.col + len(word[0])) if span and word else span
 
 
-_MESSAGE = re.compile(r"^([^\s:][^:\n]*):(\d+):(\d+): (?:fatal )?(error|note|warning): (.*)$", re.MULTILINE)
-_KILLED = re.compile(r"^(?:gcc|g\+\+)[^\s]*: (?:fatal|internal compiler) error: Killed signal", re.MULTILINE)
+_MESSAGE = re.compile(r"^([^\s:][^:\n]*):(\d{1,9}):(\d{1,9}): (?:fatal )?(error|note|warning): (.*)$", re.MULTILINE)
+_TROUBLE = re.compile(
+    r"^(?:gcc|g\+\+|cc1\w*)[^\s:]*: (?:(?:fatal|internal compiler) error: Killed signal|error: unrecognized command-line option).*",
+    re.MULTILINE,
+)
+"""Not the artefact's fault: limits of ours end the whole run, options come from the task."""
 _WORD = re.compile(r"\w+")
 _LINKER = re.compile(r"(undefined reference to|multiple definition of) (`[^'\n]*')")
 _ASSEMBLER = re.compile(r"^[^\s:]+:\d+: Error: (.*)$", re.MULTILINE)

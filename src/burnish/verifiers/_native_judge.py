@@ -134,7 +134,7 @@ class Judge:
         return status, run.output.decode("utf-8", "replace"), text
 
     def _ended(self, run: Run) -> tuple[int, str, bytes | None]:
-        """Wait status, messages and file of a tool that came to its end. Raises `Unbuilt` at a limit, `SandboxError` if it could not do its work."""
+        """Wait status, messages and file of a tool. Raises `Unbuilt` at a limit, `SandboxError` if it could not do its work."""
         name = self._language.id
         if run.reason in (wire.WALL, wire.CPU):
             raise Unbuilt("timeout", [report.diagnostic(f"{name}.compile_timeout", "compiling it takes too long", False)])
