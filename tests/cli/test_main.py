@@ -103,6 +103,32 @@ def test_verify_resumes_from_what_is_there(burnish, tmp_path):
     assert not (tmp_path / "r.jsonl.part").exists()
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+def test_verify_judges_cpp_functions_and_programs(burnish, tmp_path):
+    tests = {"id": "m", "kind": "main", "data": {"code": "int main() { assert(twice(2) == 4); }"}}
+    whole = {"id": "s", "kind": "stdio", "data": {"stdin": "4", "stdout": "8"}, "hidden": True}
+    common = {"group_id": "g", "kind": "cpp", "prompt": "Double."}
+    prompt = {"entry_point": "twice", "signature_source": "int twice(int n) {\n"}
+    tasks = [{"id": "function", "checks": [tests], "context": prompt, **common}, {"id": "program", "checks": [whole], **common}]
+    program = "#include <iostream>\nint main() { int n; std::cin >> n; std::cout << 2 * n; }"
+    replies = [
+        ("function", "  return 2 * n;\n}\n"),
+        ("function", "Call it:\n```cpp\nint twice(int n) { return n + n; }\n```\nso:\n```cpp\nint x = twice(1);\n```"),
+        ("function", "  return n;\n}\n"),
+        ("function", "  return 2 * n\n}\n"),
+        ("program", f"Sure.\n```cpp\n{program}\n```"),
+        ("program", program),
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps({"task_id": name, "completion": reply}) + "\n" for name, reply in replies))
+    out = tmp_path / "r.jsonl"
+    assert burnish("verify", "--tasks", tmp_path / "t.jsonl", "--samples", tmp_path / "s.jsonl", "--out", out)[0] == 0
+    results = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["passed"] for row in results] == [True, True, False, False, True, True]
+    assert "assertion failed" in results[2]["result"]
+    assert results[3]["verdict"]["diagnostics"][0]["span"]["line"] == 2
+
+
 @pytest.mark.slow
 def test_the_whole_circle_on_a_tiny_model(burnish, tmp_path, tiny_model):
     tasks, run, sft, rl = write_tasks(tmp_path / "t.jsonl"), tmp_path / "run", tmp_path / "sft", tmp_path / "rl"

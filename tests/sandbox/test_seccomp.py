@@ -80,11 +80,31 @@ def test_without_fork_only_threads_are_made(machine):
         assert run(program, architecture, number) == ERRNO | 1
 
 
+def test_exec_is_for_the_tools_profile_only(machine):
+    architecture, column = ARCHITECTURES[machine]
+    for number in numbers(syscalls.EXEC, column):
+        assert run(seccomp.program(), architecture, number) == ERRNO | 1
+        assert run(seccomp.program(allow_exec=True), architecture, number) == ALLOW
+
+
+def test_one_process_may_be_kept_from_signals(machine):
+    architecture, column = ARCHITECTURES[machine]
+    program = seccomp.no_signals_to(7)
+    number = {entry.split(":")[0]: int(entry.split(":")[1 + column]) for entry in syscalls.SIGNALS.split()}
+    assert run(program, architecture, number.pop("pidfd_send_signal"), 3) == ERRNO | 1
+    for call in number.values():
+        assert run(program, architecture, call, 7) == KILL
+        assert run(program, architecture, call, 8) == ALLOW
+        for group in (0, 2**32 - 1, 2**32 - 7):
+            assert run(program, architecture, call, group) == ERRNO | 1
+    assert run(program, architecture, 0, 7) == ALLOW
+
+
 def test_the_tables_agree_with_the_kernel_headers():
     header = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
     if not header.exists():
         pytest.skip("linux-libc-dev is not installed")
     known = dict(line.split()[1:3] for line in header.read_text().splitlines() if line.startswith("#define __NR_"))
-    tables = (syscalls.ALLOWED, syscalls.FORK, syscalls.HOSTILE, syscalls.SIGNALS, syscalls.INSPECTED)
+    tables = (syscalls.ALLOWED, syscalls.FORK, syscalls.EXEC, syscalls.HOSTILE, syscalls.SIGNALS, syscalls.INSPECTED)
     for name, number, _ in (entry.split(":") for table in tables for entry in table.split()):
         assert known.get(f"__NR_{name}", number) == number, name

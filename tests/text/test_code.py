@@ -71,6 +71,24 @@ def test_defines_means_binding_at_a_line_s_start():
     assert not defines("def ff(x): ...", "f")
 
 
+@pytest.mark.parametrize("code", ["int f(int x) {", "static std::vector<int> *f(int a,\n  int b)\n{", "auto f() const {", "int\nf(){"])
+def test_c_like_definitions_count(code):
+    assert defines(code, "f")
+
+
+@pytest.mark.parametrize(
+    "code", ["int f(int x);", "return g(f(1)); }", "if (f(1)) {", "return f(x)\n\ny = {}", "x = f(1) + {1}", "int ff() {"]
+)
+def test_c_like_calls_and_declarations_do_not(code):
+    assert not defines(code, "f")
+
+
+def test_the_block_that_defines_a_c_function_wins():
+    reply = "```cpp\nint f(int x) { return x; }\n```\nUse:\n```cpp\nint main() { return f(1); }\n```"
+    assert extract_code(reply, "f").text.startswith("int f")
+    assert extract_code("Sure!\n#include <stdio.h>\nint main() {}").text.startswith("#include")
+
+
 @given(st.text(alphabet="abc`~\n def", max_size=60))
 def test_fencing_and_extracting_is_the_identity_up_to_trailing_space(code):
     found = extract_code(fenced(code))

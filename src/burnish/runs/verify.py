@@ -76,7 +76,7 @@ def result_text(verdict: Verdict) -> str:
         return "timed out"
     check = verdict.first_failure
     diagnostics = (*verdict.diagnostics, *(check.diagnostics if check else ()))
-    why = diagnostics[0].message if diagnostics else verdict.status
+    why = next((diagnostic.message for diagnostic in diagnostics if diagnostic.severity == "error"), verdict.status)
     return f"{'failed' if verdict.scored else verdict.status}: {why}"
 
 

@@ -1,8 +1,8 @@
 """What can be run in the jail, and what comes back. Plain data; no knowledge of tests or rewards.
 
 `Calls` runs a program's function on inputs, `Script` runs a whole program on stdin, `Session` lets driver code in a second
-process use the program's functions, `Suite` does so for a pytest file, `Shared` runs program and test code in one. A `unit` number
-groups calls that share one time limit.
+process use the program's functions, `Suite` does so for a pytest file, `Shared` runs program and test code in one, `Command`
+runs a tool of the system or what it has built. A `unit` number groups calls that share one time limit.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import marshal
 import math
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 from burnish.sandbox.inside import wire
 
@@ -44,8 +45,64 @@ class Program:
     entry_point: str = ""
 
 
+class Job(ABC):
+    """Something to be run: by a guest seat, and if `has_driver` by a driver seat beside it."""
+
+    has_driver: ClassVar[bool] = False
+    _frames_beside: ClassVar[int] = 3
+
+    @property
+    def source(self) -> str:
+        """Python source to be compiled for the guest beforehand; empty if there is none."""
+        return ""
+
+    def units(self) -> int:
+        """How many units (time limits) it has, at least 1."""
+        return max(1, len({row[0] for row in self._rows()}))
+
+    def room(self, bounds: Bounds) -> int:
+        """Bytes of frames that honest seats send at most."""
+        return (bounds.output_bytes + 20_000) * (len(self._rows()) + self._frames_beside)
+
+    def _rows(self) -> Sequence[tuple[Any, ...]]:
+        """What is answered one by one, each with its unit first."""
+        return ()
+
+    @abstractmethod
+    def _guest(self) -> dict[str, Any]:
+        """What the guest has to know, beside its limits and its code."""
+
+    def _driver(self) -> dict[str, Any]:
+        """What the driver has to know, beside its limits."""
+        return {}
+
+    def requests(self, bounds: Bounds, code: bytes | None) -> tuple[bytes, bytes]:
+        """The request blocks of guest and driver (empty: no driver). Without its `code` the guest compiles the source itself."""
+        limits = {
+            "memory_mb": bounds.memory_mb,
+            "file_mb": bounds.file_mb,
+            "processes": bounds.processes,
+            "output_bytes": bounds.output_bytes,
+            "cpu_total_s": math.ceil(bounds.cpu_s * self.units()) + 1,
+        }
+        guest = {**limits, "code": code, "source": "" if code else self.source, **self._guest()}
+        return _block(guest), _block({**limits, **self._driver()}) if self.has_driver else b""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Calls:
+class _ProgramJob(Job):
+    program: Program
+
+    @property
+    def source(self) -> str:
+        return self.program.source
+
+    def _known(self) -> dict[str, Any]:
+        return {"preamble": _compiled(self.program.preamble), "entry_point": self.program.entry_point}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calls(_ProgramJob):
     """Call the entry point once per `(unit, args, kwargs)`, in order, in one process. Values must be plain data.
 
     `ways`, if given, says for each call how it is made: `()` plainly; with `"list"` what it returns is made a list if it is
@@ -53,49 +110,123 @@ class Calls:
     object it returns and answers None; `("method", name)` calls a method of the object kept last.
     """
 
-    program: Program
     calls: Sequence[tuple[int, tuple[Any, ...], dict[str, Any]]]
     ways: Sequence[tuple[str, ...]] = ()
 
+    def _rows(self) -> Sequence[tuple[Any, ...]]:
+        return self.calls
+
+    def _guest(self) -> dict[str, Any]:
+        return {**self._known(), "mode": "calls", "calls": list(self.calls), "ways": list(self.ways)}
+
 
 @dataclass(frozen=True, kw_only=True)
-class Script:
+class Script(_ProgramJob):
     """Run the program as `__main__` with `stdin`; what it prints comes back as `Run.output`."""
 
-    program: Program
     stdin: str
 
+    def _guest(self) -> dict[str, Any]:
+        return {**self._known(), "mode": "script", "stdin": self.stdin}
+
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class Session(_ProgramJob):
     """Run `(unit, kind, code)` test code in a second process. kind `assert`: run it; `check`: call its `check(candidate)`."""
 
-    program: Program
+    has_driver = True
     drives: Sequence[tuple[int, str, str]]
+
+    def _rows(self) -> Sequence[tuple[Any, ...]]:
+        return self.drives
+
+    def _guest(self) -> dict[str, Any]:
+        return {**self._known(), "mode": "session"}
+
+    def _driver(self) -> dict[str, Any]:
+        return {**self._known(), "drives": list(self.drives)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared:
+class Shared(_ProgramJob):
     """Run `(unit, kind, content)` in the program's own process: test code as for `Session`, or kind `calls`.
 
     The content of `calls` are rows `(args, kwargs, expected, raises, tolerance, loose)`. Every frame must end with `nonce`.
     """
 
-    program: Program
     drives: Sequence[tuple[int, str, Any]]
     nonce: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
 
+    def _rows(self) -> Sequence[tuple[Any, ...]]:
+        return self.drives
+
+    def _guest(self) -> dict[str, Any]:
+        return {**self._known(), "mode": "shared", "drives": list(self.drives), "nonce": self.nonce}
+
 
 @dataclass(frozen=True, kw_only=True)
-class Suite:
-    """Run `tests`, the text of a pytest file, in a second process; it imports the program as `module`. Needs pytest preloaded."""
+class Suite(_ProgramJob):
+    """Run `tests`, the text of a pytest file, in a second process; it imports the program as `module`. Needs pytest preloaded.
 
-    program: Program
+    It has at most `suite.MOST_TESTS` tests, and `suite.MOST_CALLS` of its calls are noted.
+    """
+
+    has_driver = True
+    _frames_beside = 11
     tests: str
     module: str
 
+    def _guest(self) -> dict[str, Any]:
+        return {**self._known(), "mode": "suite"}
 
-Job = Calls | Script | Session | Shared | Suite
+    def _driver(self) -> dict[str, Any]:
+        return {**self._known(), "preamble": None, "tests": self.tests, "module": self.module}
+
+
+_NO_LIMIT_MB = 1 << 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Job):
+    """Run `argv` in the folder that holds `files`, with `stdin`, in a jail of profile `tools`. `argv[0]`: a tool, or `./program`.
+
+    Standard output comes back as `Run.output`. The one frame after `ready` is `("not_started", reason)` or `("ended", wait
+    status, standard error, proof, file)`: standard error and the file named `fetch` up to `error_bytes` and `fetch_bytes`
+    (the file perhaps one byte more: it was longer), None for a file that is not there. With `must_prove` descriptor 3 is a
+    socket that holds a secret of 16 bytes; `proof` is True if the program has sent it back. `reserves_memory` lifts the limit
+    on address space for programs that reserve far more than they use; real memory stays limited.
+    """
+
+    argv: Sequence[str]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    stdin: bytes = b""
+    fetch: str = ""
+    fetch_bytes: int = 0
+    error_bytes: int = 1 << 16
+    must_prove: bool = False
+    reserves_memory: bool = False
+
+    def room(self, bounds: Bounds) -> int:
+        """As always, and what is fetched."""
+        return super().room(bounds) + self.fetch_bytes + self.error_bytes
+
+    def _guest(self) -> dict[str, Any]:
+        return {
+            "mode": "command",
+            "argv": list(self.argv),
+            "files": dict(self.files),
+            "stdin": self.stdin,
+            "fetch": self.fetch,
+            "fetch_bytes": self.fetch_bytes,
+            "error_bytes": self.error_bytes,
+            "must_prove": self.must_prove,
+        }
+
+    def requests(self, bounds: Bounds, code: bytes | None) -> tuple[bytes, bytes]:
+        """As always; but its files must fit, however small the files that it may write itself."""
+        largest = max(map(len, (self.stdin, *self.files.values())))
+        memory = _NO_LIMIT_MB if self.reserves_memory else bounds.memory_mb
+        return super().requests(replace(bounds, memory_mb=memory, file_mb=max(bounds.file_mb, (largest >> 20) + 1)), code)
 
 
 @dataclass
@@ -120,42 +251,6 @@ class Run:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_mb: float = 0.0
-
-
-def units_of(job: Job) -> int:
-    """How many units (time limits) a job has."""
-    return max(1, len({row[0] for row in rows_of(job)}))
-
-
-def rows_of(job: Job) -> Sequence[tuple[Any, ...]]:
-    """What a job answers one by one, a frame for each; nothing for a whole program or a test file."""
-    if isinstance(job, Script | Suite):
-        return ()
-    return job.calls if isinstance(job, Calls) else job.drives
-
-
-def requests(job: Job, bounds: Bounds, code: bytes | None) -> tuple[bytes, bytes]:
-    """The request blocks for the guest and for the driver (empty: no driver). Without its `code` the guest compiles the program."""
-    program = job.program
-    common: dict[str, Any] = {
-        "preamble": _compiled(program.preamble),
-        "entry_point": program.entry_point,
-        "memory_mb": bounds.memory_mb,
-        "file_mb": bounds.file_mb,
-        "processes": bounds.processes,
-        "output_bytes": bounds.output_bytes,
-        "cpu_total_s": math.ceil(bounds.cpu_s * units_of(job)) + 1,
-    }
-    guest = {**common, "code": code, "source": "" if code else program.source}
-    if isinstance(job, Calls):
-        return _block({**guest, "mode": "calls", "calls": list(job.calls), "ways": list(job.ways)}), b""
-    if isinstance(job, Script):
-        return _block({**guest, "mode": "script", "stdin": job.stdin}), b""
-    if isinstance(job, Shared):
-        return _block({**guest, "mode": "shared", "drives": list(job.drives), "nonce": job.nonce}), b""
-    if isinstance(job, Suite):
-        return _block({**guest, "mode": "suite"}), _block({**common, "preamble": None, "tests": job.tests, "module": job.module})
-    return _block({**guest, "mode": "session"}), _block({**common, "drives": list(job.drives)})
 
 
 @lru_cache(maxsize=1 << 12)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 from burnish.core.errors import InputError, SandboxError
+from burnish.sandbox.inside.profiles import PROFILES
 from burnish.sandbox.jobs import Bounds, Job, Run
 from burnish.sandbox.worker import Cancel, Server, Stop
 
@@ -41,7 +42,8 @@ class Sandbox:
     """Runs jobs in jails, `workers` at a time (default: one per usable core).
 
     `level` is `full` (default) or, chosen knowingly where the kernel forbids namespaces, `weaker`. `preload` names modules that
-    programs find already imported, `packages` installed packages (such as numpy) that they may import at all.
+    programs find already imported, `packages` installed packages (such as numpy) that they may import at all. `profile` is
+    `python` (default) or `tools`, whose jails also show the system's compilers and may run them: what a `Command` needs.
     """
 
     server_class = Server
@@ -53,6 +55,7 @@ class Sandbox:
         level: str | None = None,
         preload: Sequence[str] = STANDARD_MODULES,
         packages: Sequence[str] = (),
+        profile: str = "python",
     ) -> None:
         self.workers = workers or usable_cores()
         self.level = level or os.environ.get("BURNISH_SANDBOX", "full")
@@ -60,6 +63,9 @@ class Sandbox:
             raise InputError(
                 f"There is no sandbox level {self.level!r}. Known: {', '.join(LEVELS)} (environment variable BURNISH_SANDBOX)."
             )
+        if profile not in PROFILES:
+            raise InputError(f"There is no sandbox profile {profile!r}. Known: {', '.join(PROFILES)}.")
+        self.profile = profile
         self._preload, self._packages = tuple(preload), tuple(packages)
         self._reset()
         _alive.add(self)
@@ -135,7 +141,7 @@ class Sandbox:
         try:
             if idle is not None:
                 idle.close()
-            return self.server_class(self._preload, self._packages, self.level)
+            return self.server_class(self._preload, self._packages, self.level, self.profile)
         except BaseException:
             self._release(None, broken=True)
             raise

@@ -25,7 +25,7 @@ from typing import Any
 
 from burnish.core.errors import SandboxError, Unavailable
 from burnish.sandbox.inside import codec, compiler, wire
-from burnish.sandbox.jobs import Bounds, Job, Run, Session, Suite, requests, rows_of, units_of
+from burnish.sandbox.jobs import Bounds, Job, Run
 
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
@@ -78,8 +78,6 @@ _OUTWARD = (True, False, True, False, False)
 _START_S, _GRACE_S, _COMPILE_S = 20.0, 10.0, 1.0
 _QUIET_MS = 4
 """So long the parent sleeps until the run is over; only then it wakes for every frame, to stop, drain and cut."""
-_SUITE_ROOM = 8
-"""A test file's frames, in outputs of one check: it has at most `suite.MOST_TESTS` tests and `suite.MOST_CALLS` calls are noted."""
 _MENDS = {
     "namespaces": "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0; in a container "
     "--security-opt seccomp=unconfined or --privileged)",
@@ -87,6 +85,12 @@ _MENDS = {
     "seccomp": "a kernel with CONFIG_SECCOMP_FILTER on x86-64 or aarch64 is needed",
     "landlock": "Linux 5.13 or newer with landlock in the kernel's lsm= list",
 }
+
+
+_NO_WEAKER_TOOLS = (
+    "Compilers and the programs that they build run in the full jail only: the sandbox level 'weaker' has no room for programs that "
+    "start others. Mend: unset BURNISH_SANDBOX, and see `burnish doctor` for what the full jail needs."
+)
 
 
 def mend(layer: str) -> str:
@@ -100,7 +104,9 @@ class Server:
     boot = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside import server; sys.path.pop(0); server.from_command_line()"
     """What the bare interpreter of a server runs; its arguments are this package's folder and a JSON object."""
 
-    def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full") -> None:
+    def __init__(self, preload: Sequence[str] = (), packages: Sequence[str] = (), level: str = "full", profile: str = "python") -> None:
+        if level == "weaker" and profile != "python":
+            raise Unavailable(_NO_WEAKER_TOOLS)
         self.runs = 0
         self.reusable = True
         """False once a seat may have left its request unread: the next seat would read that one, not its own."""
@@ -110,7 +116,7 @@ class Server:
         self._descriptors = contextlib.ExitStack()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        arguments = {"level": level, "preload": list(preload), "packages": package_folders(packages)}
+        arguments = {"level": level, "profile": profile, "preload": list(preload), "packages": package_folders(packages)}
         try:
             self._launch(arguments)
             self.layers = self._greeting()
@@ -222,7 +228,7 @@ class Server:
             run = exchange.complete(cancel or Cancel())
         except OSError as error:
             raise SandboxError(f"the jail's server failed: {error}") from error
-        self.reusable = self._compiler is not None and bool(run.guest) and (bool(run.driver) or not isinstance(job, Session))
+        self.reusable = self._compiler is not None and bool(run.guest) and (bool(run.driver) or not job.has_driver)
         return run
 
     def close(self) -> None:
@@ -306,12 +312,12 @@ class _Exchange:
 
     def __init__(self, server: Server, job: Job, bounds: Bounds, stop: Stop | None) -> None:
         self._server, self._bounds, self._stop = server, bounds, stop
-        self._units = units_of(job)
+        self._units = job.units()
         self._job = job
         self._unsent: dict[int, memoryview] = {}
-        self._two_seats = isinstance(job, Session | Suite)
+        self._two_seats = job.has_driver
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
-        self._room = (bounds.output_bytes + 20_000) * ((_SUITE_ROOM if isinstance(job, Suite) else len(rows_of(job))) + 3)
+        self._room = job.room(bounds)
         self._output = bytearray()
         self._aborted = False
         self._ready = [False, False]
@@ -329,10 +335,10 @@ class _Exchange:
             self._units,
         )
         self._server._control.send(order)
-        found = self._server.compile(self._job.program.source, self._bounds.wall_s / 2)
+        found = self._server.compile(self._job.source, self._bounds.wall_s / 2) if self._job.source else None
         if found and found[0] == "syntax":
             return self._called_off(found, cancel)
-        guest, driver = requests(self._job, self._bounds, found[1] if found else None)
+        guest, driver = self._job.requests(self._bounds, found[1] if found else None)
         self._unsent[self._server._request] = memoryview(guest)
         if driver:
             self._unsent[self._server._driver_request] = memoryview(driver)

@@ -2,6 +2,7 @@
 
 A fenced block is preferred (the last one that defines the wanted name, else the last one); a fence that was never closed
 runs to the end; outside of fences only what begins with a top-level definition counts as code. Nothing is repaired.
+Definitions are recognised as Python and C-like languages write them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from burnish.core.records import Span, Task
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n", re.MULTILINE)
-_DEFINITION = re.compile(r"^(?:async def|def|class|from|import)\s", re.MULTILINE)
+_DEFINITION = re.compile(r"^(?:(?:async def|def|class|from|import)\s|#include\b)", re.MULTILINE)
 
 
 class Code(NamedTuple):
@@ -55,8 +56,11 @@ def spans_of(reply: str, code: Code | None) -> tuple[Span, ...]:
 
 
 def defines(code: str, name: str) -> bool:
-    """True if `code` binds `name` by a definition or an assignment at the start of a line."""
-    return re.search(rf"^\s*(?:async def|def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=", code, re.MULTILINE) is not None
+    """True if `code` binds `name`: by a definition or an assignment at the start of a line, or by `type name(…) {`."""
+    word = re.escape(name)
+    python = rf"^\s*(?:async def|def|class)\s+{word}\b|^{word}\s*="
+    c_like = rf"^[ \t]*\w[\w:<>,*&\[\] \t]*[\s*&>]{word}\s*\([^;{{}}]*\)\s*(?:const\s*|noexcept\s*)*\{{"
+    return re.search(f"{python}|{c_like}", code, re.MULTILINE) is not None
 
 
 def fenced(code: str, language: str = "python") -> str:

@@ -119,7 +119,15 @@ def _outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str
 
 
 def _redirect(stdin: str, output: int) -> None:
-    data = stdin.encode("utf-8", "surrogatepass")
+    source = stdin_with(stdin.encode("utf-8", "surrogatepass"))
+    os.dup2(source, 0)
+    os.close(source)
+    os.set_blocking(output, True)
+    os.dup2(output, 1)
+
+
+def stdin_with(data: bytes) -> int:
+    """A descriptor to read `data` from: a pipe if it fits, else a file without a name."""
     if len(data) < PIPE_BYTES:
         source, sink = os.pipe()
         os.write(sink, data)
@@ -130,10 +138,7 @@ def _redirect(stdin: str, output: int) -> None:
         wire_all(sink, data)
         os.lseek(source, 0, os.SEEK_SET)
     os.close(sink)
-    os.dup2(source, 0)
-    os.close(source)
-    os.set_blocking(output, True)
-    os.dup2(output, 1)
+    return source
 
 
 def wire_all(descriptor: int, data: bytes) -> None:

@@ -8,16 +8,18 @@ cannot be had raises `LayerMissing` with its name; nothing falls back silently.
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import sysconfig
 from collections.abc import Callable, Sequence
 
 from . import kernel, seccomp
+from .profiles import Profile
 
 PRIVATE = "/private"
 BOX = PRIVATE + "/box"
 """The one writable folder: a private tmpfs, renewed whenever a program has touched it."""
-_BOX_MEGABYTES, _BOX_FILES = 64, 1024
+_BOX_FILES = 1024
 _STAGE = "/tmp"
 _FIRST_USER, _USER_INSIDE = 0x10000000, 1000
 
@@ -35,7 +37,7 @@ def is_transient(error: BaseException | None) -> bool:
     return isinstance(error, MemoryError) or getattr(error, "errno", 0) in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
-def enter(packages: Sequence[str]) -> int:
+def enter(packages: Sequence[str], profile: Profile) -> int:
     """Put this process into fresh namespaces with a minimal root; all but that of processes, see `separate_processes`.
 
     `packages` are folders of installed packages to be shown inside. Returns the user id, as seen inside, of judged programs.
@@ -43,7 +45,7 @@ def enter(packages: Sequence[str]) -> int:
     libraries = _library_folders()
     user = _namespaces()
     try:
-        _build_root(libraries, packages, user)
+        _build_root(libraries, packages, user, profile)
     except OSError as error:
         raise LayerMissing("file system", str(error)) from error
     return user
@@ -54,16 +56,19 @@ def separate_processes() -> None:
     _layer("namespaces", lambda: kernel.unshare(kernel.NEW_PID))
 
 
-def lock(user: int) -> list[str]:
+def lock(user: int, profile: Profile) -> list[str]:
     """Give up every privilege for ever. Called by the nursery. Returns the names of the layers now in force."""
     os.environ.clear()
     _layer("capabilities", lambda: _become(user))
     _layer("no_new_privs", kernel.no_new_privileges)
+    if profile.executes:
+        _layer("fixed addresses", kernel.fix_addresses)
     layers = ["namespaces", "file system", "capabilities", "no_new_privs", "seccomp"]
-    if _landlock({"/": kernel.LANDLOCK_READ, "/dev/null": kernel.LANDLOCK_DEVICE, PRIVATE: kernel.LANDLOCK_WRITE}):
+    execute = kernel.LANDLOCK_EXECUTE if profile.executes else 0
+    if _landlock({"/": kernel.LANDLOCK_READ | execute, "/dev/null": kernel.LANDLOCK_DEVICE, PRIVATE: kernel.LANDLOCK_WRITE}):
         layers.append("landlock")
     _need_seccomp()
-    _layer("seccomp", lambda: kernel.install_filter(seccomp.program()))
+    _layer("seccomp", lambda: kernel.install_filter(seccomp.program(allow_exec=profile.executes)))
     return layers
 
 
@@ -95,10 +100,10 @@ def _need_seccomp() -> None:
         raise LayerMissing("seccomp", f"no system call table for {os.uname().machine}")
 
 
-def renew_box(user: int) -> None:
+def renew_box(user: int, profile: Profile) -> None:
     """Replace the private folder by an empty one. Called by the warden while no judged program lives."""
     kernel.unmount(BOX)
-    _mount_box(user)
+    _mount_box(user, profile)
 
 
 def _layer(name: str, step: Callable[[], object]) -> None:
@@ -142,7 +147,7 @@ def _library_folders() -> list[str]:
     return [folder for folder in real if not any(folder.startswith(other + "/") for other in real)]
 
 
-def _build_root(libraries: list[str], packages: Sequence[str], user: int) -> None:
+def _build_root(libraries: list[str], packages: Sequence[str], user: int, profile: Profile) -> None:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", _STAGE, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     os.chdir(_STAGE)
@@ -151,11 +156,11 @@ def _build_root(libraries: list[str], packages: Sequence[str], user: int) -> Non
     kernel.pivot_root(_STAGE, _STAGE + "/old")
     os.chdir("/")
     kernel.mount("tmpfs", "/new", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
-    for folder in libraries:
-        _show_folder(folder)
-    hidden = _hide_installed_packages(libraries)
+    for place in (*filter(_is_there, profile.shown), *libraries):
+        _show(place)
+    hidden = _hide_installed_packages(libraries, profile.covered)
     for folder in packages:
-        _show_folder(folder)
+        _show(folder)
     for folder in hidden:
         kernel.restrict_mount(folder, kernel.ATTR_RDONLY, recursive=False)
     _replicate_links()
@@ -168,14 +173,25 @@ def _build_root(libraries: list[str], packages: Sequence[str], user: int) -> Non
     kernel.pivot_root(".", ".")
     kernel.unmount(".")
     os.chdir("/")
-    _mount_box(user)
+    _mount_box(user, profile)
     kernel.restrict_mount("/", kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV, recursive=False)
 
 
-def _show_folder(folder: str) -> None:
-    target = "/new" + folder
-    os.makedirs(target, exist_ok=True)
-    kernel.mount("/old" + folder, target, None, kernel.MS_BIND | kernel.MS_REC)
+def _is_there(place: str) -> bool:
+    return os.path.lexists("/old" + place)
+
+
+def _show(place: str) -> None:
+    """Show a folder or a file, read-only; a link is made again."""
+    source, target = "/old" + place, "/new" + place
+    if os.path.islink(source):
+        os.symlink(os.readlink(source), target)
+        return
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        _touch(target)
+    kernel.mount(source, target, None, kernel.MS_BIND | kernel.MS_REC)
     kernel.restrict_mount(target, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV)
 
 
@@ -186,28 +202,37 @@ def _replicate_links() -> None:
             os.symlink(os.readlink(f"/old/{name}"), f"/new/{name}")
 
 
-def _show_device(name: str) -> None:
-    os.makedirs("/new/dev", exist_ok=True)
-    target = f"/new/dev/{name}"
+def _touch(target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
     os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+
+
+def _show_device(name: str) -> None:
+    target = f"/new/dev/{name}"
+    _touch(target)
     kernel.mount(f"/old/dev/{name}", target, None, kernel.MS_BIND)
     kernel.restrict_mount(target, kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC, recursive=False)
 
 
-def _hide_installed_packages(libraries: list[str]) -> list[str]:
-    """Installed packages may hold reference solutions (data sets ship as wheels): cover them with empty folders."""
+def _hide_installed_packages(libraries: list[str], covered: Sequence[str]) -> list[str]:
+    """Installed packages may hold reference solutions (data sets ship as wheels): cover them, and `covered`, with empty folders."""
     standard = os.path.realpath(sysconfig.get_path("stdlib"))
     candidates = [f"{standard}/site-packages", f"{standard}/dist-packages"]
     candidates += [f"{folder}/{name}" for folder in libraries for name in ("python3/dist-packages", "site-packages", "dist-packages")]
+    candidates += [
+        *covered,
+        *(f"/{path}" for place in ("usr", "usr/*") for path in glob.glob(f"{place}/lib*/python*/*-packages", root_dir="/new")),
+    ]
     hidden = ["/new" + folder for folder in dict.fromkeys(candidates) if os.path.isdir("/new" + folder)]
     for folder in hidden:
         kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     return hidden
 
 
-def _mount_box(user: int) -> None:
-    options = f"size={_BOX_MEGABYTES}m,nr_inodes={_BOX_FILES},mode=700,uid={user},gid={user}"
-    kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, options)
+def _mount_box(user: int, profile: Profile) -> None:
+    no_exec = 0 if profile.executes else kernel.MS_NOEXEC
+    options = f"size={profile.box_megabytes}m,nr_inodes={_BOX_FILES},mode=700,uid={user},gid={user}"
+    kernel.mount("tmpfs", BOX, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | no_exec, options)
 
 
 def _become(user: int) -> None:

@@ -24,6 +24,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 2
 _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 28, 38, 47
 STREAM, PACKETS, _CLOSE_ON_EXEC = 1, 5, 0o2000000
 _PAGE, _MAP_SHARED_ANONYMOUS = 4096, 0x21
+_ADDR_NO_RANDOMIZE = 0x40000
 _SECUREBITS_LOCKED = 0xEF
 """NOROOT, NO_SETUID_FIXUP, KEEP_CAPS off, NO_CAP_AMBIENT_RAISE, all with their locks."""
 
@@ -133,6 +134,11 @@ def install_filter(program: bytes) -> None:
     _check(_prctl(_PR_SET_SECCOMP, 2, ctypes.cast(header, ctypes.c_void_p)), "prctl(SECCOMP)")
 
 
+def fix_addresses() -> None:
+    """Programs started from here on are laid out at the same addresses every time."""
+    _check(libc.personality(ctypes.c_ulong(_ADDR_NO_RANDOMIZE)), "personality")
+
+
 def landlock_version() -> int:
     """ABI version of Landlock, 0 if the kernel has none."""
     return max(0, int(libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
@@ -154,6 +160,7 @@ def landlock(rules: dict[str, int], version: int) -> None:
     os.close(ruleset)
 
 
+LANDLOCK_EXECUTE = 0b1
 LANDLOCK_READ = 0b1100
 LANDLOCK_DEVICE = 0b110
 LANDLOCK_WRITE = LANDLOCK_READ | 0b111_0101_1011_0010

@@ -18,7 +18,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import driver, guest, jail, kernel, seccomp, suite, wire
+from . import command, driver, guest, jail, kernel, seccomp, suite, wire
+from .profiles import Profile
 from .seat import Seat
 
 Pipes = tuple[int, int, int, int, int]
@@ -43,9 +44,9 @@ class Nursery:
 
     limits_processes = True
 
-    def __init__(self, control: int, pipes: Pipes, warden: int, user: int) -> None:
+    def __init__(self, control: int, pipes: Pipes, warden: int, user: int, profile: Profile) -> None:
         _arrange(control, pipes, warden)
-        self._has_warden, self._user = warden >= 0, user
+        self._has_warden, self._user, self._profile = warden >= 0, user, profile
         self._progress = kernel.shared_page()
         self._no_signals = seccomp.no_signals()
         self._clean = (0, 0, 0)
@@ -76,6 +77,8 @@ class Nursery:
 
     def _prepare(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if os.getsid(0) != os.getpid():
+            os.setsid()  # what is sent to a group must not reach the warden's
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         if "random" in sys.modules:
@@ -86,7 +89,7 @@ class Nursery:
             raise jail.LayerMissing("namespaces", "the nursery is not process 1 of its namespace")
         kernel.die_with_parent(signal.SIGKILL)
         os.chdir(jail.BOX)
-        layers = jail.lock(self._user)
+        layers = jail.lock(self._user, self._profile)
         self._clean = self._box_state()
         return layers
 
@@ -123,7 +126,10 @@ class Nursery:
             os.closerange(CONTROL, GUEST_REQUEST)
             if link >= 0:
                 os.close(other)
-            guest.run(Seat(GUEST_REQUEST, GUEST_RESULT, self._progress, self.limits_processes), link, OUTPUT)
+            seat = Seat(GUEST_REQUEST, GUEST_RESULT, self._progress, self.limits_processes)
+            if seat.request["mode"] == "command":
+                command.run(seat, OUTPUT)
+            guest.run(seat, link, OUTPUT)
         finally:
             os._exit(wire.SETUP_FAILED)
 
@@ -149,7 +155,7 @@ class Nursery:
 
     def _watch(self, handle: int, processes: tuple[int, int], wall_s: float, cpu_s: float, memory_mb: int, units: int) -> int:
         """Wait until the leading seat ends or a limit is reached. Limits are per unit, the shared page tells which runs."""
-        self._ask_warden(wire.WATCH + memory_mb.to_bytes(4, "little"))
+        self._ask_warden(wire.WATCH + wire.LIMITS.pack(memory_mb, int(cpu_s * 1000) * units))
         started = unit_started = time.monotonic() - wire.TICK_MS / 1000
         unit, cpu_before, reason = _UNBEGUN, 0.0, -1
         while reason < 0:
@@ -171,9 +177,10 @@ class Nursery:
             if descriptor == handle:
                 return wire.EXITED
         for descriptor, _ in events:
-            if not os.read(descriptor, 64):
+            message = os.read(descriptor, 64)
+            if not message:
                 os._exit(0)
-            return wire.ABORTED if descriptor == CONTROL else wire.MEMORY
+            return wire.ABORTED if descriptor == CONTROL else wire.CPU if message == wire.OVERTIME else wire.MEMORY
         return -1
 
     def _clear(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
@@ -220,7 +227,7 @@ class WeakerNursery(Nursery):
     limits_processes = False
 
     def __init__(self, control: int, pipes: Pipes, folder: str, packages: Sequence[str]) -> None:
-        super().__init__(control, pipes, -1, os.getuid())
+        super().__init__(control, pipes, -1, os.getuid(), Profile())
         self._folder, self._packages = folder, packages
         self._no_fork = seccomp.program(allow_fork=False)
 

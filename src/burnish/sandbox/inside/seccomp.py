@@ -44,7 +44,27 @@ def only_computing() -> bytes:
     return b"".join(code)
 
 
-def program(allow_fork: bool = True) -> bytes:
+def no_signals_to(process: int) -> bytes:
+    """A filter on top of `program`: to signal `process` is hostile; whole groups and processes known by descriptor cannot be signalled."""
+    _, column = _ARCHITECTURES[os.uname().machine]
+    number = _numbers(syscalls.SIGNALS, column)
+    denied = _op(_RETURN, _ERRNO | errno.EPERM)
+    code = [_op(_LOAD, 0), *_in_ranges([number.pop("pidfd_send_signal")], _ERRNO | errno.EPERM)]
+    for call in number.values():
+        body = [
+            _op(_LOAD, 16),
+            _op(_EQUAL, process, 0, 1),
+            _op(_RETURN, _KILL),
+            _op(_EQUAL, 0, 1, 0),
+            _op(_AT_LEAST, 1 << 31, 0, 1),
+            denied,
+            _op(_RETURN, _ALLOW),
+        ]
+        code += [_op(_EQUAL, call, 0, len(body)), *body]
+    return b"".join([*code, _op(_RETURN, _ALLOW)])
+
+
+def program(allow_fork: bool = True, allow_exec: bool = False) -> bytes:
     """The filter as packed `struct sock_filter` records. Without `allow_fork` only threads can be created."""
     architecture, column = _ARCHITECTURES[os.uname().machine]
     code = [_op(_LOAD, 4), _op(_EQUAL, architecture, 1, 0), _op(_RETURN, _KILL), _op(_LOAD, 0)]
@@ -52,7 +72,8 @@ def program(allow_fork: bool = True) -> bytes:
         code += [_op(_AT_LEAST, 0x40000000, 0, 1), _op(_RETURN, _KILL)]
     allowed = _numbers(syscalls.ALLOWED, column).values()
     forks = _numbers(syscalls.FORK, column).values() if allow_fork else ()
-    code += _in_ranges([*allowed, *forks], _ALLOW)
+    execs = _numbers(syscalls.EXEC, column).values() if allow_exec else ()
+    code += _in_ranges([*allowed, *forks, *execs], _ALLOW)
     code += _in_ranges(_numbers(syscalls.HOSTILE, column).values(), _KILL)
     code += _inspected(_numbers(syscalls.INSPECTED, column), allow_fork)
     code += [_op(_AT_LEAST, _NEWEST, 0, 1), _op(_RETURN, _ERRNO | errno.ENOSYS), _op(_RETURN, _ERRNO | errno.EPERM)]

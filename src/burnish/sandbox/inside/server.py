@@ -11,10 +11,13 @@ from collections.abc import Callable
 
 from . import compiler, jail, kernel
 from .nursery import Nursery, Pipes, WeakerNursery, report
+from .profiles import PROFILES
 from .warden import Warden
 
 
-def main(control: int, compiling: int, pipes: Pipes, level: str, folder: str, preload: list[str], packages: list[str]) -> None:
+def main(
+    control: int, compiling: int, pipes: Pipes, level: str, profile: str, folder: str, preload: list[str], packages: list[str]
+) -> None:
     """Build the jail, then serve orders from `control` until the parent hangs up."""
     try:
         _forget_inherited_signals()
@@ -25,8 +28,8 @@ def main(control: int, compiling: int, pipes: Pipes, level: str, folder: str, pr
             _start_compiler(compiling, lambda: jail.lock_weaker(folder, packages))
             WeakerNursery(control, pipes, folder, packages).serve()
         processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-        user = jail.enter(packages)
-        _start_compiler(compiling, lambda: jail.lock(user))
+        user = jail.enter(packages, PROFILES[profile])
+        _start_compiler(compiling, lambda: jail.lock(user, PROFILES[profile]))
         jail.separate_processes()
     except jail.LayerMissing as error:
         report(control, error.report())
@@ -39,10 +42,10 @@ def main(control: int, compiling: int, pipes: Pipes, level: str, folder: str, pr
     if nursery == 0:
         os.close(processes)
         os.close(outside)
-        Nursery(control, pipes, inside, user).serve()
+        Nursery(control, pipes, inside, user, PROFILES[profile]).serve()
     for descriptor in (control, *pipes, inside):
         os.close(descriptor)
-    Warden(outside, nursery, processes, user).serve()
+    Warden(outside, nursery, processes, user, PROFILES[profile]).serve()
 
 
 def _start_compiler(channel: int, lock: Callable[[], object]) -> None:

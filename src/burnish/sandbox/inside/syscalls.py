@@ -40,6 +40,10 @@ read:0:63 write:1:64 brk:12:214 mmap:9:222 munmap:11:215 mremap:25:216 madvise:2
 restart_syscall:219:128 exit:60:93 exit_group:231:94
 """
 
+EXEC = """
+execve:59:221 execveat:322:281
+"""
+
 SIGNALS = """
 kill:62:129 tkill:200:130 tgkill:234:131 rt_sigqueueinfo:129:138 rt_tgsigqueueinfo:297:240 pidfd_send_signal:424:424
 """

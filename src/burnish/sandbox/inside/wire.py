@@ -21,8 +21,10 @@ GUEST_READY, DRIVER_READY = 4, 5
 EXITED, WALL, CPU, MEMORY, ABORTED, TOTAL = range(6)
 """Why a run ended. `TOTAL`, its time for all units together, is the parent's: the nursery only hears an `ABORT`."""
 LENGTH = struct.Struct("<I")
-RENEW, WATCH, REST, DONE, EXCEEDED = b"R", b"W", b"S", b"D", b"M"
-"""Nursery to warden: renew the folder, watch memory (with a limit), stop watching. Warden to nursery: done, memory exceeded."""
+RENEW, WATCH, REST, DONE, EXCEEDED, OVERTIME = b"R", b"W", b"S", b"D", b"M", b"C"
+"""Nursery to warden: renew the folder, watch (with `LIMITS`), stop watching. Warden to nursery: done, memory or CPU time exceeded."""
+LIMITS = struct.Struct("<IQ")
+"""What all processes of a run may use together: MiB of real memory, CPU ms."""
 TICK_MS = 20
 SETUP_FAILED = 121
 """Exit status of a seat that failed before any judged code ran."""
