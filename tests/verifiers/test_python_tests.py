@@ -1,6 +1,8 @@
 """Test files as the artefact, in the real jail, under the real pytest: the contract's section 8, kills, and attempts to fake them."""
 
 import asyncio
+import subprocess
+import sys
 import time
 
 import msgspec
@@ -10,6 +12,7 @@ from burnish import api
 from burnish.core.errors import InputError
 from burnish.core.plugins import find
 from burnish.core.records import CheckSpec, Task, Verdict
+from burnish.sandbox.worker import Server
 from burnish.signals.feedback import feedback
 from burnish.signals.prompts import ask
 from burnish.store.jsonl import write_records
@@ -416,7 +419,7 @@ def test_a_forged_report_without_a_wrong_answer_is_no_kill(verifier):
         "def test_a():\n    assert grade(50) == 'pass'\n    x = []\n    while True: x.append(bytes(1 << 20))\n",
         "import pytest\ndef test_a():\n    assert grade(50) == 'pass'\n    pytest.exit('enough')\n",
         "def test_a():\n    assert grade(50) == 'pass'\n    raise KeyboardInterrupt\n",
-        "import threading\ndef test_a():\n    threading.Thread(target=lambda: list(iter(int, 1))).start()\n    grade(1)\n    open('/x')\n",
+        "from threading import Thread\ndef test_a():\n    Thread(target=lambda: list(iter(int, 1))).start()\n    assert grade(1)\n    open('/x')\n",
         "import socket\ndef test_a():\n    assert grade(50) == 'pass'\n    socket.create_connection(('127.0.0.1', 1))\n",
     ],
 )
@@ -430,6 +433,32 @@ def test_a_wrong_program_that_attacks_its_channel_is_an_error(verifier):
     hostile = "import os\nfor fd in range(3, 30):\n    try: os.write(fd, b'\\0' * 8)\n    except OSError: pass\n" + RIGHT
     verdict = verifier.verify(make(hostile, MUTANTS[0]), GOOD)
     assert outcomes(verdict) == ["pass", "error", "pass"]
+
+
+def test_a_jail_that_does_not_start_is_an_error():
+    class DeadServer(Server):
+        boot = "raise SystemExit"
+
+    broken = PythonTestsVerifier(workers=1)
+    broken.sandbox.server_class = DeadServer
+    verdict = broken.verify(make(), GOOD)
+    assert verdict.status == "error"
+    assert verdict.checks[0].diagnostics[0].code == "sandbox.error"
+
+
+def test_without_pytest_the_judge_says_how_to_get_it():
+    program = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from burnish.core.errors import Unavailable\nfrom burnish.core.records import CheckSpec, Task\n"
+        "from burnish.verifiers.python_tests import python_tests\n"
+        "report = python_tests.doctor()[0]\nprint(report.found, report.install)\n"
+        "check = CheckSpec(id='r', kind='reference', data={'program': 'x = 1'})\n"
+        "try: python_tests.verify(Task(id='t', group_id='g', kind='python_tests', prompt='', checks=(check,)), 'def test_a(): pass')\n"
+        "except Unavailable as error: print(error)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "False pip install 'burnish[judge-tests]'" in printed
+    assert "Mend: pip install pytest" in printed
 
 
 # making and using tasks -----------------------------------------------------------------------------------------------
