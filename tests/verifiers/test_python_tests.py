@@ -320,7 +320,7 @@ def test_tests_that_are_unsteady_are_unknown(verifier):
 
 RUN_COUNTERS = {
     "process ids": "import os\nlater = os.getpid() > 4\n",
-    "burnt process ids": "import os\nlater = os.getpid() > 100\nfor _ in range(120):\n    if os.fork() == 0: os._exit(0)\n    os.wait()\n",
+    "burnt process ids": "import os\nlater = os.getpid() > 40\nfor _ in range(50):\n    if os.fork() == 0: os._exit(0)\n    os.wait()\n",
     "files": "import os\nlater = os.path.exists('/tmp/mark')\nopen('/tmp/mark', 'w').close()\n",
 }
 
@@ -419,7 +419,7 @@ def test_a_forged_report_without_a_wrong_answer_is_no_kill(verifier):
         "def test_a():\n    assert grade(50) == 'pass'\n    x = []\n    while True: x.append(bytes(1 << 20))\n",
         "import pytest\ndef test_a():\n    assert grade(50) == 'pass'\n    pytest.exit('enough')\n",
         "def test_a():\n    assert grade(50) == 'pass'\n    raise KeyboardInterrupt\n",
-        "from threading import Thread\ndef test_a():\n    Thread(target=lambda: list(iter(int, 1))).start()\n    assert grade(1)\n    open('/x')\n",
+        "from threading import Thread\ndef test_a():\n    Thread(target=lambda: list(iter(int, 1))).start()\n    assert grade(1) == 1\n",
         "import socket\ndef test_a():\n    assert grade(50) == 'pass'\n    socket.create_connection(('127.0.0.1', 1))\n",
     ],
 )
@@ -430,7 +430,7 @@ def test_bombs_fail_and_leave_the_judge_whole(verifier, attack):
 
 
 def test_a_wrong_program_that_attacks_its_channel_is_an_error(verifier):
-    hostile = "import os\nfor fd in range(3, 30):\n    try: os.write(fd, b'\\0' * 8)\n    except OSError: pass\n" + RIGHT
+    hostile = "import os\nfor fd in range(3, 999):\n    try: os.write(fd, b'\\0' * 8)\n    except OSError: pass\n" + RIGHT
     verdict = verifier.verify(make(hostile, MUTANTS[0]), GOOD)
     assert outcomes(verdict) == ["pass", "error", "pass"]
 
