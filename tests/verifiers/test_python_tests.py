@@ -419,7 +419,7 @@ def test_a_forged_report_without_a_wrong_answer_is_no_kill(verifier):
         "def test_a():\n    assert grade(50) == 'pass'\n    x = []\n    while True: x.append(bytes(1 << 20))\n",
         "import pytest\ndef test_a():\n    assert grade(50) == 'pass'\n    pytest.exit('enough')\n",
         "def test_a():\n    assert grade(50) == 'pass'\n    raise KeyboardInterrupt\n",
-        "from threading import Thread\ndef test_a():\n    Thread(target=lambda: list(iter(int, 1))).start()\n    assert grade(1) == 1\n",
+        "from threading import Thread\ndef test_a():\n    Thread(target=lambda: any(iter(int, 1))).start()\n    assert grade(1) == 1\n",
         "import socket\ndef test_a():\n    assert grade(50) == 'pass'\n    socket.create_connection(('127.0.0.1', 1))\n",
     ],
 )
