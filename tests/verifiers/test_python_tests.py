@@ -307,6 +307,16 @@ def test_hidden_checks_stay_out_of_feedback(verifier):
     assert "(line 2 of the code)" in told
 
 
+def test_many_calls_and_long_names_fit_whatever_a_program_may_print(verifier):
+    tests = (
+        "import pytest\n@pytest.mark.parametrize('name', ['é' * 5000 + str(n) for n in range(5)])\ndef test_long(name):\n"
+        "    for points in range(50, 1050):\n        assert grade(points) == 'pass'\n"
+    )
+    verdict = verifier.verify(make(MUTANTS[0]), tests, limits=Limits(output_bytes=100, wall_s=20, cpu_s=20))
+    assert verdict.passed
+    assert verdict.features["valid_tests"] == 5
+
+
 # attempts to fake it --------------------------------------------------------------------------------------------------
 
 

@@ -29,8 +29,8 @@ _HERE = Path(__file__).parent
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """Fixed hash seed: the same program gets the same verdict. Numeric libraries start no threads."""
 _START_S, _GRACE_S = 20.0, 10.0
-_SUITE_ROOM = 8
-"""A test file's frames, in outputs of one check: it has at most `suite.MOST_TESTS` tests and `suite.MOST_CALLS` calls are noted."""
+_SUITE_BYTES = 16 << 20
+"""Room for the frames of a test file: reports of `suite.MOST_TESTS` tests, two notes on each of `suite.MOST_CALLS` calls."""
 _MENDS = {
     "namespaces": "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0; in a container "
     "--security-opt seccomp=unconfined or --privileged)",
@@ -176,16 +176,8 @@ class _Exchange:
         self._unsent = {server._request: memoryview(guest), server._driver_request: memoryview(driver)}
         self._two_seats = isinstance(job, Session | Suite)
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
-        count = (
-            len(job.calls)
-            if isinstance(job, Calls)
-            else len(job.drives)
-            if isinstance(job, Session)
-            else _SUITE_ROOM
-            if isinstance(job, Suite)
-            else 1
-        )
-        self._room = (bounds.output_bytes + 20_000) * (count + 2)
+        count = len(job.calls) if isinstance(job, Calls) else len(job.drives) if isinstance(job, Session) else 1
+        self._room = _SUITE_BYTES if isinstance(job, Suite) else (bounds.output_bytes + 20_000) * (count + 2)
         self._output = bytearray()
         self._aborted = False
         self.run = Run()
