@@ -1,6 +1,8 @@
 """Test files as the artefact, in the real jail, under the real pytest: the contract's section 8, kills, and attempts to fake them."""
 
 import asyncio
+import subprocess
+import sys
 import time
 
 import msgspec
@@ -10,6 +12,7 @@ from burnish import api
 from burnish.core.errors import InputError
 from burnish.core.plugins import find
 from burnish.core.records import CheckSpec, Task, Verdict
+from burnish.sandbox.worker import Server
 from burnish.signals.feedback import feedback
 from burnish.signals.prompts import ask
 from burnish.store.jsonl import write_records
@@ -304,6 +307,16 @@ def test_hidden_checks_stay_out_of_feedback(verifier):
     assert "(line 2 of the code)" in told
 
 
+def test_many_calls_and_long_names_fit_whatever_a_program_may_print(verifier):
+    tests = (
+        "import pytest\n@pytest.mark.parametrize('name', ['é' * 5000 + str(n) for n in range(5)])\ndef test_long(name):\n"
+        "    for points in range(50, 1050):\n        assert grade(points) == 'pass'\n"
+    )
+    verdict = verifier.verify(make(MUTANTS[0]), tests, limits=Limits(output_bytes=100, wall_s=20, cpu_s=20))
+    assert verdict.passed
+    assert verdict.features["valid_tests"] == 5
+
+
 # attempts to fake it --------------------------------------------------------------------------------------------------
 
 
@@ -317,7 +330,7 @@ def test_tests_that_are_unsteady_are_unknown(verifier):
 
 RUN_COUNTERS = {
     "process ids": "import os\nlater = os.getpid() > 4\n",
-    "burnt process ids": "import os\nlater = os.getpid() > 100\nfor _ in range(120):\n    if os.fork() == 0: os._exit(0)\n    os.wait()\n",
+    "burnt process ids": "import os\nlater = os.getpid() > 40\nfor _ in range(50):\n    if os.fork() == 0: os._exit(0)\n    os.wait()\n",
     "files": "import os\nlater = os.path.exists('/tmp/mark')\nopen('/tmp/mark', 'w').close()\n",
 }
 
@@ -416,7 +429,7 @@ def test_a_forged_report_without_a_wrong_answer_is_no_kill(verifier):
         "def test_a():\n    assert grade(50) == 'pass'\n    x = []\n    while True: x.append(bytes(1 << 20))\n",
         "import pytest\ndef test_a():\n    assert grade(50) == 'pass'\n    pytest.exit('enough')\n",
         "def test_a():\n    assert grade(50) == 'pass'\n    raise KeyboardInterrupt\n",
-        "import threading\ndef test_a():\n    threading.Thread(target=lambda: list(iter(int, 1))).start()\n    grade(1)\n    open('/x')\n",
+        "from threading import Thread\ndef test_a():\n    Thread(target=lambda: any(iter(int, 1))).start()\n    assert grade(1) == 1\n",
         "import socket\ndef test_a():\n    assert grade(50) == 'pass'\n    socket.create_connection(('127.0.0.1', 1))\n",
     ],
 )
@@ -427,9 +440,35 @@ def test_bombs_fail_and_leave_the_judge_whole(verifier, attack):
 
 
 def test_a_wrong_program_that_attacks_its_channel_is_an_error(verifier):
-    hostile = "import os\nfor fd in range(3, 30):\n    try: os.write(fd, b'\\0' * 8)\n    except OSError: pass\n" + RIGHT
+    hostile = "import os\nfor fd in range(3, 999):\n    try: os.write(fd, b'\\0' * 8)\n    except OSError: pass\n" + RIGHT
     verdict = verifier.verify(make(hostile, MUTANTS[0]), GOOD)
     assert outcomes(verdict) == ["pass", "error", "pass"]
+
+
+def test_a_jail_that_does_not_start_is_an_error():
+    class DeadServer(Server):
+        boot = "raise SystemExit"
+
+    broken = PythonTestsVerifier(workers=1)
+    broken.sandbox.server_class = DeadServer
+    verdict = broken.verify(make(), GOOD)
+    assert verdict.status == "error"
+    assert verdict.checks[0].diagnostics[0].code == "sandbox.error"
+
+
+def test_without_pytest_the_judge_says_how_to_get_it():
+    program = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from burnish.core.errors import Unavailable\nfrom burnish.core.records import CheckSpec, Task\n"
+        "from burnish.verifiers.python_tests import python_tests\n"
+        "report = python_tests.doctor()[0]\nprint(report.found, report.install)\n"
+        "check = CheckSpec(id='r', kind='reference', data={'program': 'x = 1'})\n"
+        "try: python_tests.verify(Task(id='t', group_id='g', kind='python_tests', prompt='', checks=(check,)), 'def test_a(): pass')\n"
+        "except Unavailable as error: print(error)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "False pip install 'burnish[judge-tests]'" in printed
+    assert "Mend: pip install pytest" in printed
 
 
 # making and using tasks -----------------------------------------------------------------------------------------------

@@ -49,7 +49,6 @@ class Job(ABC):
     """Something to be run: by a guest seat, and if `has_driver` by a driver seat beside it."""
 
     has_driver: ClassVar[bool] = False
-    _frames_beside: ClassVar[int] = 3
 
     @property
     def source(self) -> str:
@@ -62,7 +61,7 @@ class Job(ABC):
 
     def room(self, bounds: Bounds) -> int:
         """Bytes of frames that honest seats send at most."""
-        return (bounds.output_bytes + 20_000) * (len(self._rows()) + self._frames_beside)
+        return (bounds.output_bytes + 20_000) * (len(self._rows()) + 3)
 
     def _rows(self) -> Sequence[tuple[Any, ...]]:
         """What is answered one by one, each with its unit first."""
@@ -166,15 +165,15 @@ class Shared(_ProgramJob):
 
 @dataclass(frozen=True, kw_only=True)
 class Suite(_ProgramJob):
-    """Run `tests`, the text of a pytest file, in a second process; it imports the program as `module`. Needs pytest preloaded.
-
-    It has at most `suite.MOST_TESTS` tests, and `suite.MOST_CALLS` of its calls are noted.
-    """
+    """Run `tests`, the text of a pytest file, in a second process; it imports the program as `module`. Needs pytest preloaded."""
 
     has_driver = True
-    _frames_beside = 11
     tests: str
     module: str
+
+    def room(self, bounds: Bounds) -> int:
+        """Reports of `suite.MOST_TESTS` tests, and two notes on each of `suite.MOST_CALLS` calls."""
+        return 16 << 20
 
     def _guest(self) -> dict[str, Any]:
         return {**self._known(), "mode": "suite"}

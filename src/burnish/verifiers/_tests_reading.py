@@ -194,7 +194,7 @@ def _more(reading: Reading) -> bool:
 
 
 def _unique(name: str, taken: Mapping[str, OneTest]) -> str:
-    name = clean(name, 200)
+    name = clean(name)
     return f"{name} ({len(taken)})" if name in taken or not name else name
 
 

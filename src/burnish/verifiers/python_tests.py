@@ -76,10 +76,7 @@ class PythonTestsVerifier(Pooled):
 
 
 def _pytest_version() -> str:
-    try:
-        return importlib.metadata.version("pytest")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return importlib.metadata.version("pytest") if importlib.util.find_spec("pytest") else ""
 
 
 _EMPTY = Diagnostic(code="tests.empty", message="there is no code", span=SourceSpan(start=0, end=0, line=1, col=0, end_line=1, end_col=0))

@@ -23,6 +23,8 @@ from .source import assertions, free_names
 MOST_TESTS = 1000
 MOST_CALLS = 50_000
 """Calls that a witness reports; of later ones it keeps silent."""
+NAME = 200
+"""Longest name of a test that is reported, in characters."""
 _FILE = "tests.py"
 _UNUSED = (
     *("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "setuponly", "setupplan", "stepwise", "threadexception"),
@@ -161,7 +163,7 @@ class _Reporter:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._outcome, self._message, self._place = "passed", "", None
         self._remote.begin()
-        self._send("begin", nodeid.partition("::")[2])
+        self._send("begin", nodeid.partition("::")[2][:NAME])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         expected = hasattr(report, "wasxfail")
