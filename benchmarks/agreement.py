@@ -204,8 +204,8 @@ def _explain(difference: Difference, theirs: Theirs, verifier: PythonVerifier, l
     their_words = [difference.theirs, *theirs.fresh([_problem(case)] * AGAIN)]
     our_words = [result_text(verdict) for verdict in (ours, *_ours(verifier, [case] * AGAIN, limit_s))]
     difference.again = [f"theirs: {their_words}", f"ours: {our_words}"]
-    if len(set(map(_word, their_words))) > 1 or len(set(map(_word, our_words))) > 1:
-        difference.reason = "flaky: judged again, the outcome is another"
+    if len(set(map(_word, their_words))) > 1 and set(map(_word, our_words)) & set(map(_word, their_words)):
+        difference.reason = "theirs is flaky: asked again, it also says what ours says"
         return
     codes = {note.code for check in ours.checks for note in check.diagnostics} | {flag.code for flag in ours.tamper}
     is_apart = _word(next(theirs.fresh([_in_a_namespace_of_their_own(case)]))) == _word(result_text(ours))

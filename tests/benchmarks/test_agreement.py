@@ -89,8 +89,8 @@ def test_a_program_that_changes_what_its_tests_call_is_explained_by_experiment(a
     assert difference.reason.startswith("theirs runs the tests among the program's own names")
 
 
-def test_an_outcome_that_is_another_when_judged_again_is_flaky(published, compare):
-    assert compare(published, theirs="timed out").reason.startswith("flaky")
+def test_an_outcome_of_theirs_that_is_another_when_asked_again_is_flaky(published, compare):
+    assert compare(published, theirs="timed out").reason.startswith("theirs is flaky")
 
 
 def test_a_difference_for_which_nothing_speaks_has_no_reason(agreement, published, compare):
