@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 from . import codec, suite, wire
 from .seat import TEXT, Seat, describe, repr_of, run_preamble, text_of
@@ -20,7 +20,7 @@ def run(seat: Seat, link: int) -> None:
     seat.ready(wire.DRIVER_READY)
     remote = _Remote(link, seat.limit + 1000)
     if not remote.is_loaded():
-        os._exit(wire.GUEST_GONE)
+        remote.leave()
     if "tests" in seat.request:
         suite.run(seat, remote)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
@@ -30,7 +30,7 @@ def run(seat: Seat, link: int) -> None:
         frame = _drive(remote, dict(namespace), kind, code, seat.request["entry_point"])
         seat.send(*frame, index, time.perf_counter() - started)
         if remote.gone:
-            os._exit(wire.GUEST_GONE)
+            remote.leave()
     os._exit(0)
 
 
@@ -90,11 +90,18 @@ class _Remote:
         self.claims = False
 
     def is_loaded(self) -> bool:
-        """Wait for the guest; False if it ends before it can serve."""
+        """Wait for the guest; False if it ends before it can serve, or says something else."""
         try:
-            return not wire.read_block(self._link, self._limit)
-        except (EOFError, OSError, ValueError):
-            return False
+            self.gone = "forged" if wire.read_block(self._link, self._limit) else ""
+        except (EOFError, OSError):
+            self.gone = "ended"
+        except ValueError:
+            self.gone = "forged"
+        return not self.gone
+
+    def leave(self) -> NoReturn:
+        """End the driver, telling a guest that has ended from one that the nursery will now end."""
+        os._exit(wire.GUEST_GONE if self.gone == "ended" else 0)
 
     def verdict(self) -> tuple[int, str, bool]:
         """Calls made, why the guest is gone (or empty), whether an answer claimed to equal anything."""
