@@ -175,7 +175,8 @@ class _Exchange:
         self._two_seats = isinstance(job, Session)
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
         count = len(job.calls) if isinstance(job, Calls) else len(job.drives) if isinstance(job, Session) else 1
-        self._room = (bounds.output_bytes + 20_000) * (count + 2)
+        self._frames_due = count + 2
+        self._room = (bounds.output_bytes + 20_000) * self._frames_due
         self._output = bytearray()
         self._aborted = False
         self.run = Run()
@@ -306,7 +307,11 @@ class _Exchange:
             self._malformed(descriptor, "not a frame")
             return
         is_guest = descriptor == self._server._guest
-        (self.run.guest if is_guest else self.run.driver).append(frame)
+        frames = self.run.guest if is_guest else self.run.driver
+        frames.append(frame)
+        if len(frames) > self._frames_due:
+            self._malformed(descriptor, "more frames than any honest program sends")
+            return
         if self._stop is not None and is_guest != self._two_seats and self._stop(frame):
             self._abort()
 

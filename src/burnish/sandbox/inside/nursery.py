@@ -73,6 +73,7 @@ class Nursery:
         if os.getpid() != 1:
             raise jail.LayerMissing("namespaces", "the nursery is not process 1 of its namespace")
         kernel.die_with_parent(signal.SIGKILL)
+        os.setsid()  # a process group reaches across PID namespaces: kill(0, …) must not
         os.chdir(jail.BOX)
         layers = jail.lock(self._user)
         self._clean = self._box_state()
@@ -99,14 +100,14 @@ class Nursery:
         if process:
             return process
         try:
-            self._confine(is_guest and link[0] >= 0)
+            self._confine(link[0] >= 0)
             self._seat(is_guest, link)
         finally:
             os._exit(wire.SETUP_FAILED)
 
-    def _confine(self, beside_driver: bool) -> None:
-        """In the seat: a guest that has a driver beside it must not be able to signal it."""
-        if beside_driver:
+    def _confine(self, has_neighbour: bool) -> None:
+        """In the seat: guest and driver must not be able to signal each other."""
+        if has_neighbour:
             kernel.install_filter(self._no_signals)
 
     def _seat(self, is_guest: bool, link: tuple[int, int]) -> None:
@@ -116,6 +117,8 @@ class Nursery:
         for descriptor in (self._control, *unused, *([self._warden] if self._warden >= 0 else [])):
             os.close(descriptor)
         if is_guest:
+            if link[0] >= 0:
+                self._progress.close()  # the driver alone says which unit runs
             guest.run(Seat(guest_request, guest_result, self._progress, self.limits_processes), link[0], output)
         else:
             driver.run(Seat(driver_request, driver_result, self._progress, self.limits_processes), link[1])
@@ -210,7 +213,7 @@ class WeakerNursery(Nursery):
         os.chdir(self._folder)
         return jail.lock_weaker(self._folder, self._packages)
 
-    def _confine(self, beside_driver: bool) -> None:
+    def _confine(self, has_neighbour: bool) -> None:
         kernel.die_with_parent(signal.SIGKILL)
         kernel.install_filter(self._no_signals)
         kernel.install_filter(self._no_fork)
