@@ -39,7 +39,9 @@ def _drive(remote: _Remote, namespace: dict[str, Any], kind: str, code: str, ent
         return "broken", f"{type(error).__name__}: {text_of(error)}"
     candidate = remote.function(entry_point)
     namespace[entry_point] = candidate
-    for name in _names(compiled):
+    names = _names(compiled)
+    remote.may_stop = "StopIteration" in names
+    for name in names:
         if name not in namespace and not hasattr(builtins, name):
             namespace[name] = remote.function(name)
     try:
@@ -85,6 +87,8 @@ class _Remote:
         self.last: tuple[str, str] | None = None
         self.calls = 0
         self.claims = False
+        self.may_stop = False
+        """True if the test code names `StopIteration`: else one would silently end its loops over `map(candidate, …)`."""
 
     def is_loaded(self) -> bool:
         """Wait for the guest; False if it ends before it can serve."""
@@ -131,7 +135,7 @@ class _Remote:
             return content
         if kind == "raised":
             self.last = (call, f"raised {_first_line(content)}")
-            raise _revived(content)
+            raise _revived(content, self.may_stop)
         if kind == "missing":
             raise NameError(f"name {name!r} is not defined")
         if kind == "unsendable":
@@ -149,14 +153,14 @@ def _first_line(description: Any) -> str:
         return "?"
 
 
-def _revived(description: Any) -> BaseException:
+def _revived(description: Any, may_stop: bool) -> BaseException:
     """An exception of the same built-in type as the guest's, so that tests may catch it."""
     error: BaseException = Exception(_first_line(description))
     try:
         names, message, _ = description
         for name in names:
             kind = getattr(builtins, name.removeprefix("builtins."), None) if name.startswith("builtins.") else None
-            if isinstance(kind, type) and issubclass(kind, BaseException):
+            if isinstance(kind, type) and issubclass(kind, BaseException) and (may_stop or not issubclass(kind, StopIteration)):
                 error = kind(message)
                 break
     except (ValueError, TypeError, AttributeError):
