@@ -1,4 +1,4 @@
-"""Hostile test code (generated tests are model output too): (name, code, marks). It runs beside a program that is wrong, then one that is right.
+"""Hostile test code (generated tests are model output too): (name, code, marks). It judges a program that is wrong, then one that is right.
 
 Test code may assert what it likes, or nothing; it must not decide anything by other means, nor make the program look like an attacker.
 `SEAT` stands for code that finds the judge's own object in the callers' frames. Marks: `slow` runs into the time limit.
