@@ -74,6 +74,8 @@ def task(*checks: CheckSpec) -> Task:
 
 EVERY_KIND = task(call(HIDDEN), call(1), STATEMENT, FUNCTION)
 TWO_KINDS = task(call(1), FUNCTION)
+LARGE = CheckSpec(id="large", kind="check_function", data={"code": f"{FUNCTION.data['code']}\nPADDING = {'x' * 200_000!r}"})
+"""Test code that does not fit into a pipe: the program runs before all of it is sent."""
 
 
 class NoLandlock(Server):
@@ -199,6 +201,8 @@ def judged(verifier: PythonVerifier, attack: Attack, bait: dict[str, object], ha
     assert not any("BREACH" in finding.message for check in verdict.checks for finding in check.diagnostics), verdict
     if "tampered" in attack.marks:
         assert verdict.status == "tampered", verdict
+        beside_tests = verifier.verify(task(LARGE), placed(attack.source, bait), limits=SHORT)
+        assert beside_tests.status in ("fail", "timeout", "tampered"), beside_tests
     assert time.monotonic() - started < len(asked.checks) * 3 * (limits.wall_s + 2)
     harmless(feedback(verdict, failures=9), HIDDEN)
     assert len(descendants(os.getpid())) <= 4, "only two wardens and their nurseries may live"

@@ -231,6 +231,8 @@ class _Exchange:
             del self._unsent[descriptor]
             if data is not None and self._is_polled(poller, descriptor):
                 poller.unregister(descriptor)
+        if self.run.malformed:
+            self._abort()
 
     @staticmethod
     def _is_polled(poller: select.poll, descriptor: int) -> bool:
@@ -320,6 +322,6 @@ class _Exchange:
         self._abort()
 
     def _abort(self) -> None:
-        if not self._aborted:
+        if not self._aborted and not self._unsent:  # what is half sent would be left to the next run
             self._aborted = True
             self._server._control.send(wire.ABORT)

@@ -74,7 +74,7 @@ class Judge:
         for attempt in range(_RETRIES + 1):
             run = self._sandbox.run(job, self._bounds, stop)
             self.found.cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb, output_bytes=len(run.output))
-            began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver))
+            began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver or run.malformed))
             if began and not report.was_killed(run):
                 return run
             if began and attempt == _RETRIES:
@@ -163,6 +163,8 @@ class Judge:
             return self._fail_all(plans, "error", "python.test_error", f"the test process sent nonsense: {run.malformed}")
         if run.malformed:
             return self._forged(plans, run.malformed)
+        if len(run.guest) > 2 or any(frame[0] not in ("syntax", "load", "missing") for frame in run.guest[1:]):
+            return self._forged(plans, "frames where none are due")
         if self._not_loaded(plans, run):
             return len(plans)
         return _CodeFolder(self, plans, run).fold()
