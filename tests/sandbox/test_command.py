@@ -46,7 +46,7 @@ def test_large_stdin_and_files_pass(shell):
 
 
 def test_error_text_and_fetched_files_are_bounded(shell):
-    run = shell("head -c 300000 /dev/zero >&2; head -c 5000 /dev/zero > big", error_bytes=1000, fetch="big", fetch_bytes=1000)
+    run = shell("head -c 300000 /dev/urandom >&2; head -c 5000 /dev/urandom > big", error_bytes=1000, fetch="big", fetch_bytes=1000)
     status, errors, _, file = ended(run)
     assert (status, len(errors), len(file)) == (0, 1000, 1001)
 
@@ -123,7 +123,7 @@ def test_limits_hold_for_the_whole_tree(shell):
     busy = "while :; do :; done"
     run = shell(f"({busy}) & ({busy}) & ({busy}) & wait", Bounds(wall_s=30, cpu_s=0.4))
     assert run.reason == wire.CPU
-    run = shell("head -c 400000000 /dev/zero | tail -c 400000000 | wc -c", Bounds(wall_s=20, cpu_s=20, memory_mb=100))
+    run = shell("head -c 400000000 /dev/urandom | tail -c 400000000 | wc -c", Bounds(wall_s=20, cpu_s=20, memory_mb=100))
     assert run.output.strip() != b"400000000"
     assert shell("f() { f | f & }; f; sleep 5; exit 1", Bounds(wall_s=1, processes=8)).reason in (wire.WALL, wire.EXITED)
     assert shell("echo fine").output == b"fine\n"
@@ -143,7 +143,7 @@ def test_memory_that_is_really_used_is_limited_even_if_reserving_is_free(shell):
 
 
 def test_the_box_may_be_filled(shell):
-    assert ended(shell("head -c 400000000 /dev/zero > big", Bounds(wall_s=20, cpu_s=20, file_mb=1000)))[0] != 0
+    assert ended(shell("head -c 400000000 /dev/urandom > big", Bounds(wall_s=20, cpu_s=20, file_mb=1000)))[0] != 0
     assert shell("ls").output == b""
 
 

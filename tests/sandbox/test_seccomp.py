@@ -9,9 +9,9 @@ ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
 
-def run(program: bytes, architecture: int, number: int, first: int = 0) -> int:
+def run(program: bytes, architecture: int, number: int, *arguments: int) -> int:
     """Interpret classic BPF on one `struct seccomp_data`."""
-    data = struct.pack("<IIQQ", number, architecture, 0, first) + bytes(40)
+    data = struct.pack("<IIQ6Q", number, architecture, 0, *arguments, *(6 - len(arguments)) * [0])
     code = [struct.unpack_from("<HBBI", program, at) for at in range(0, len(program), 8)]
     accumulator, at = 0, 0
     while True:
@@ -19,6 +19,8 @@ def run(program: bytes, architecture: int, number: int, first: int = 0) -> int:
         at += 1
         if operation == 0x20:
             accumulator = struct.unpack_from("<I", data, value)[0]
+        elif operation == 0x54:
+            accumulator &= value
         elif operation == 0x06:
             return value
         else:
@@ -68,6 +70,14 @@ def test_arguments_are_inspected(machine):
     assert run(program, architecture, number["prlimit64"], 1) == ERRNO | 1
     assert run(program, architecture, number["prctl"], 15) == ALLOW
     assert run(program, architecture, number["prctl"], 4) == ERRNO | 1
+    for command, verdict in ((2, ALLOW), (4, ALLOW), (8, ERRNO | 1), (10, ERRNO | 1), (15, ERRNO | 1)):
+        assert run(program, architecture, number["fcntl"], 3, command) == verdict
+    for command, verdict in ((0x5451, ALLOW), (0x8901, ERRNO | 1), (0x8902, ERRNO | 1)):
+        assert run(program, architecture, number["ioctl"], 3, command) == verdict
+    for flags, verdict in ((0x22, ALLOW), (0x01, ALLOW), (0x21, ERRNO | 1), (0x23, ERRNO | 1), (0x40022, ERRNO | 1)):
+        assert run(program, architecture, number["mmap"], 0, 4096, 3, flags) == verdict
+    assert run(program, architecture, number["madvise"], 0, 4096, 4) == ALLOW
+    assert run(program, architecture, number["madvise"], 0, 4096, 21) == ERRNO | 1
 
 
 def test_without_fork_only_threads_are_made(machine):

@@ -59,9 +59,13 @@ class Job(ABC):
         """How many units (time limits) it has, at least 1."""
         return max(1, len({row[0] for row in self._rows()}))
 
+    def frames(self) -> int:
+        """How many frames an honest seat sends at most."""
+        return len(self._rows()) + 2
+
     def room(self, bounds: Bounds) -> int:
         """Bytes of frames that honest seats send at most."""
-        return (bounds.output_bytes + 20_000) * (len(self._rows()) + 3)
+        return (bounds.output_bytes + 20_000) * (self.frames() + 1)
 
     def _rows(self) -> Sequence[tuple[Any, ...]]:
         """What is answered one by one, each with its unit first."""
@@ -171,8 +175,12 @@ class Suite(_ProgramJob):
     tests: str
     module: str
 
+    def frames(self) -> int:
+        """Reports of `wire.MOST_TESTS` tests, and two notes on each of `wire.MOST_CALLS` calls."""
+        return 2 * wire.MOST_CALLS + 10 * wire.MOST_TESTS
+
     def room(self, bounds: Bounds) -> int:
-        """Reports of `suite.MOST_TESTS` tests, and two notes on each of `suite.MOST_CALLS` calls."""
+        """These are short."""
         return 16 << 20
 
     def _guest(self) -> dict[str, Any]:

@@ -317,7 +317,7 @@ class _Exchange:
         self._unsent: dict[int, memoryview] = {}
         self._two_seats = job.has_driver
         self._frames: dict[int, bytearray] = {server._guest: bytearray(), server._driver: bytearray()}
-        self._room = job.room(bounds)
+        self._room, self._frames_due = job.room(bounds), job.frames()
         self._output = bytearray()
         self._aborted = False
         self._ready = [False, False]
@@ -362,8 +362,7 @@ class _Exchange:
         with cancel.over(self):
             self._converse(started)
         self._reply()
-        self.run.guest, self.run.driver, self.run.reason = [("ready",), why], [("ready",)], wire.EXITED
-        return self.run
+        return Run(guest=[("ready",), why], driver=[("ready",)], guest_status=0, driver_status=0, wall_s=time.monotonic() - started)
 
     def _converse(self, started: float) -> None:
         """Send the rest of the requests, collect frames and output, until the nursery has replied."""
@@ -383,6 +382,8 @@ class _Exchange:
                     self._read(descriptor)
             for descriptor in self._send() & descriptors:
                 poller.unregister(descriptor)
+            if self.run.malformed and not self._unsent:
+                self.abort()
 
     def _wait(self, poller: select.poll, started: float) -> set[int]:
         """The descriptors with news; empty when the time for all units has just run out, which ends the run."""
@@ -480,13 +481,18 @@ class _Exchange:
             self._malformed(descriptor, "not a frame")
             return
         is_guest = descriptor == self._server._guest
-        (self.run.guest if is_guest else self.run.driver).append(frame)
+        frames = self.run.guest if is_guest else self.run.driver
+        frames.append(frame)
+        if len(frames) > self._frames_due:
+            self._malformed(descriptor, "more frames than any honest program sends")
+            return
         if self._stop is not None and is_guest != self._two_seats and self._stop(frame):
             self.abort()
 
     def _malformed(self, descriptor: int, why: str) -> None:
         self.run.malformed = why if descriptor == self._server._guest else f"tests: {why}"
-        self.abort()
+        if not self._unsent:  # what is half sent would be left to the next run
+            self.abort()
 
     def abort(self) -> None:
         """Ask the nursery to end the run now. Safe from any thread; whether the server still lives shows in its reply."""

@@ -1,7 +1,8 @@
 """Feedback: a pure function from a verdict to the text that the next turn shows.
 
 Only facts that a model may see are rendered: hidden checks and diagnostics for training or evaluation never are.
-Everything is bounded in length; what the program printed or returned is quoted as data.
+Everything is bounded in length; what the program printed or returned is quoted as data: line ends and invisible
+characters are shown as escapes, so that no program can write a line of its own into a prompt.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def _failure(check: Check) -> str:
     shown = next((d for d in check.diagnostics if d.visibility == "model"), None)
     example = check.counterexample
     if check.outcome == "timeout":
-        return f"{example.input if example else check.id} did not finish in time."
+        return f"{_cut(example.input) if example else check.id} did not finish in time."
     if example is None:
         return _line(shown) if shown else f"{check.id} fails."
     if check.outcome == "crash" and shown is not None:
@@ -46,4 +47,5 @@ def _line(diagnostic: Diagnostic) -> str:
 
 
 def _cut(value: str) -> str:
+    value = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
     return value if len(value) <= MAX_VALUE else f"{value[: MAX_VALUE // 2]} … {value[-MAX_VALUE // 4 :]}"

@@ -129,6 +129,8 @@ class CallFolder:
         answers = run.guest[1:]
         if run.malformed or len(answers) > len(self._rows) or not all(is_answer(frame, i) for i, frame in enumerate(answers)):
             return judge._forged(plans, run.malformed or "an answer out of turn")
+        if len(answers) < len(self._rows) and run.units_begun > self._rows[len(answers)][0] + 1:
+            return judge._forged(plans, "a check was said to begin before its turn")
         for unit, plan in enumerate(plans):
             mine = [answers[i] if i < len(answers) else None for i, (owner, _) in enumerate(self._rows) if owner == unit]
             if self._decide(plan, mine, run) or judge._over():

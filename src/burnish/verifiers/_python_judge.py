@@ -73,7 +73,7 @@ class Judge:
     def judge(self, plans: Sequence[Plan]) -> Findings:
         """Run every plan, in order. Infrastructure faults become checks with outcome `error`."""
         judges: dict[type, Callable[[Any], int]] = {CallCheck: self._calls, CodeCheck: self._codes, StdioCheck: self._script}
-        for kind, group in groupby(plans, key=type):
+        for (kind, _), group in groupby(plans, key=lambda plan: (type(plan), plan.spec.hidden)):  # what is hidden shares no process
             batch = list(group)
             if self._endless_load and kind is not StdioCheck and not self._over():
                 self._died_loading(batch, self._endless_load)
@@ -195,8 +195,12 @@ class Judge:
             run = self._run(job)
         except SandboxError as error:
             return self._infrastructure(plans, error)
+        if run.malformed.startswith("tests:"):
+            return self._fail_all(plans, "error", "python.test_error", f"the test process sent nonsense: {run.malformed}")
         if run.malformed:
             return self._forged(plans, run.malformed)
+        if len(run.guest) > 2 or any(frame[0] not in ("syntax", "load", "missing") for frame in run.guest[1:]):
+            return self._forged(plans, "frames where none are due")
         if self._not_loaded(plans, run):
             return len(plans)
         return _CodeFolder(self, plans, run).fold()
@@ -283,6 +287,9 @@ class _CodeFolder:
         if self._run.driver[0][0] == "setup":
             return self._judge._fail_all(self._plans, "error", "python.preamble", f"the task's own code failed: {self._run.driver[0][1:]}")
         frames = self._run.driver[1:]
+        honest = len(frames) <= len(self._plans) and all(report.is_test_report(frame, index) for index, frame in enumerate(frames))
+        if not honest or self._run.units_begun > min(len(frames) + 1, len(self._plans)):
+            return self._judge._fail_all(self._plans, "error", "python.test_error", "the test process sent nonsense")
         for count, (plan, frame) in enumerate(zip(self._plans, frames, strict=False), start=1):
             if self._decide(plan, frame) or self._judge._over():
                 return count
@@ -321,8 +328,7 @@ class _CodeFolder:
                     judge.found.flag(report.EQUALITY)
                 self._failed(plan, description, remote, last, calls, gone, seconds)
                 return bool(gone)
-        judge._decide(plan, "error", report.diagnostic("python.test_error", "the test process sent nonsense", hidden))
-        return True
+        raise AssertionError("unreachable")
 
     def _passed(self, plan: CodeCheck, calls: int, claims: bool, seconds: float) -> None:
         if claims:

@@ -49,6 +49,20 @@ def is_description(value: Any) -> bool:
     return type(names) is list and bool(names) and all(type(name) is str for name in names) and type(message) is str and is_place
 
 
+def is_test_report(frame: tuple[Any, ...], index: int) -> bool:
+    """True for a frame on the test code of this index as an honest driver sends it; hostile test code may send any other."""
+    if len(frame) < 4 or type(frame[-2]) is not int or frame[-2] != index or type(frame[-1]) is not float or not 0 <= frame[-1] < 1e9:
+        return False
+    match frame[:-2]:
+        case ("broken", str()):
+            return True
+        case ("passed", (int(), str(), bool())):
+            return True
+        case ("failed", description, _, None | (str(), str()), (int(), str(), bool())):
+            return is_description(description)
+    return False
+
+
 def exception_name(description: Any) -> str:
     """`TypeError` for a built-in exception, the qualified name for others."""
     return clean(str(description[0][0]).removeprefix("builtins."), 100)
@@ -107,7 +121,7 @@ def ending(run: Run, hidden: bool) -> tuple[Outcome, Diagnostic, TamperFlag | No
         flag = TamperFlag(code="escape", evidence="the program made a system call that only an attack needs")
         return "crash", diagnostic("python.forbidden", "killed for a forbidden system call", hidden), flag
     if number:
-        return "crash", diagnostic("python.signal", f"killed by signal {signal.Signals(number).name}", hidden), None
+        return "crash", diagnostic("python.signal", f"killed by signal {_signal_name(number)}", hidden), None
     status = os.waitstatus_to_exitcode(run.guest_status)
     if status == 0:
         flag = TamperFlag(code="early_exit", evidence="the process ended with exit code 0 before it had answered")
@@ -117,6 +131,10 @@ def ending(run: Run, hidden: bool) -> tuple[Outcome, Diagnostic, TamperFlag | No
 
 def _signal(status: int) -> int:
     return os.WTERMSIG(status) if status > 0 and os.WIFSIGNALED(status) else 0
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else str(number)  # most real-time signals have no name
 
 
 def was_killed(run: Run) -> bool:

@@ -17,7 +17,7 @@ import msgspec
 
 from burnish.core.errors import SandboxError
 from burnish.core.records import Check, CheckSpec, Cost, Diagnostic, Outcome, SourceSpan, TamperFlag
-from burnish.sandbox.inside.suite import MOST_TESTS
+from burnish.sandbox.inside.wire import MOST_TESTS
 from burnish.sandbox.jobs import Bounds, Program, Suite
 from burnish.sandbox.pool import Sandbox
 from burnish.sandbox.worker import Cancel

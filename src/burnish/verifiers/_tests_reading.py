@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from burnish.sandbox.inside import wire
-from burnish.sandbox.inside.suite import MOST_TESTS
+from burnish.sandbox.inside.wire import MOST_TESTS
 from burnish.sandbox.jobs import Bounds, Run
 from burnish.verifiers._python_values import clean
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, NoReturn
 
-from . import codec, suite, wire
+from . import codec, wire
 from .seat import TEXT, Seat, describe, repr_of, run_preamble, text_of
 
 
@@ -22,6 +22,8 @@ def run(seat: Seat, link: int) -> None:
     if not remote.is_loaded():
         remote.leave()
     if "tests" in seat.request:
+        from . import suite
+
         suite.run(seat, remote)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
@@ -41,7 +43,9 @@ def _drive(remote: _Remote, namespace: dict[str, Any], kind: str, code: str, ent
         return "broken", f"{type(error).__name__}: {text_of(error)}"
     candidate = remote.function(entry_point)
     namespace[entry_point] = candidate
-    for name in names_in(compiled):
+    names = names_in(compiled)
+    remote.may_stop = "StopIteration" in names
+    for name in names:
         if name not in namespace and not hasattr(builtins, name):
             namespace[name] = remote.function(name)
     try:
@@ -88,6 +92,8 @@ class _Remote:
         self.last: tuple[str, str] | None = None
         self.calls = 0
         self.claims = False
+        self.may_stop = False
+        """True if the test code names `StopIteration`: else one would silently end its loops over `map(candidate, …)`."""
 
     def is_loaded(self) -> bool:
         """Wait for the guest; False if it ends before it can serve, or says something else."""
@@ -141,7 +147,7 @@ class _Remote:
             return content
         if kind == "raised":
             self.last = (call, f"raised {_first_line(content)}")
-            raise _revived(content)
+            raise _revived(content, self.may_stop)
         if kind == "missing":
             raise NameError(f"name {name!r} is not defined")
         if kind == "unsendable":
@@ -159,14 +165,14 @@ def _first_line(description: Any) -> str:
         return "?"
 
 
-def _revived(description: Any) -> BaseException:
+def _revived(description: Any, may_stop: bool) -> BaseException:
     """An exception of the same built-in type as the guest's, so that tests may catch it."""
     error: BaseException = Exception(_first_line(description))
     try:
         names, message, _ = description
         for name in names:
             kind = getattr(builtins, name.removeprefix("builtins."), None) if name.startswith("builtins.") else None
-            if isinstance(kind, type) and issubclass(kind, BaseException):
+            if isinstance(kind, type) and issubclass(kind, BaseException) and (may_stop or not issubclass(kind, StopIteration)):
                 error = kind(message)
                 break
     except (ValueError, TypeError, AttributeError):

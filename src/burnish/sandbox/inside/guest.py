@@ -10,11 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from . import codec, shared, suite, wire
+from . import codec, shared, wire
 from .compiler import compiled
 from .seat import Seat, describe, run_preamble, text_of
+
+if TYPE_CHECKING:
+    from .suite import Witness
 
 PIPE_BYTES = 1 << 16
 
@@ -25,13 +28,18 @@ def run(seat: Seat, link: int, output: int) -> None:
     mode = request["mode"]
     module = ModuleType("__main__" if mode == "script" else codec.GUEST_MODULE)
     sys.modules[module.__name__] = module
-    run_preamble(seat, module.__dict__)
+    if mode != "command":
+        run_preamble(seat, module.__dict__)
     if mode == "script":
         _redirect(request["stdin"], output)
     os.close(output)
     room = shared.Room(seat, vars(module)) if mode == "shared" else None
     seat.ready(wire.GUEST_READY)
-    if mode == "script":
+    if link >= 0:
+        seat.leave_page()
+    if mode == "command":
+        seat.send("not_started", "this jail runs no commands")
+    elif mode == "script":
         _run_script(seat, module)
     elif _load(seat, module):
         if room is not None:
@@ -39,7 +47,7 @@ def run(seat: Seat, link: int, output: int) -> None:
         elif mode == "calls":
             _run_calls(seat, vars(module)[request["entry_point"]])
         else:
-            _serve(vars(module), link, seat.limit, suite.Witness(seat) if mode == "suite" else None)
+            _serve(vars(module), link, seat.limit, _witness(seat) if mode == "suite" else None)
     os._exit(0)
 
 
@@ -167,7 +175,13 @@ def _run_script(seat: Seat, module: ModuleType) -> None:
     seat.send(*frame)
 
 
-def _serve(namespace: dict[str, Any], link: int, limit: int, witness: suite.Witness | None) -> None:
+def _witness(seat: Seat) -> Witness:
+    from . import suite
+
+    return suite.Witness(seat)
+
+
+def _serve(namespace: dict[str, Any], link: int, limit: int, witness: Witness | None) -> None:
     """Say that the program is loaded, then answer the driver's calls until it hangs up, before a witness if there is one."""
     wire.write_block(link, b"")
     while True:

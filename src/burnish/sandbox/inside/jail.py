@@ -80,7 +80,7 @@ def lock_weaker(folder: str, packages: Sequence[str]) -> list[str]:
         _layer("capabilities", kernel.forbid_capabilities)
         _layer("capabilities", kernel.drop_capabilities)
     _layer("no_new_privs", kernel.no_new_privileges)
-    readable = [*_library_folders(), *packages, "/dev/urandom", "/dev/zero"]
+    readable = [*_library_folders(), *packages, "/dev/urandom"]
     rules = {path: kernel.LANDLOCK_READ if os.path.isdir(path) else kernel.LANDLOCK_DEVICE for path in readable}
     has_landlock = _landlock({**rules, "/dev/null": kernel.LANDLOCK_DEVICE, folder: kernel.LANDLOCK_WRITE})
     if os.getuid() == 0 and not has_landlock:
@@ -164,7 +164,7 @@ def _build_root(libraries: list[str], packages: Sequence[str], user: int, profil
     for folder in hidden:
         kernel.restrict_mount(folder, kernel.ATTR_RDONLY, recursive=False)
     _replicate_links()
-    for device in ("null", "zero", "urandom", "random"):
+    for device in ("null", "urandom", "random"):
         _show_device(device)
     os.makedirs("/new" + BOX)
     if not os.path.lexists("/new/tmp"):  # there already if a library lies below /tmp; tempfile then uses the box as its folder
@@ -211,7 +211,7 @@ def _show_device(name: str) -> None:
     target = f"/new/dev/{name}"
     _touch(target)
     kernel.mount(f"/old/dev/{name}", target, None, kernel.MS_BIND)
-    kernel.restrict_mount(target, kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC, recursive=False)
+    kernel.restrict_mount(target, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC, recursive=False)  # devices stay writable
 
 
 def _hide_installed_packages(libraries: list[str], covered: Sequence[str]) -> list[str]:

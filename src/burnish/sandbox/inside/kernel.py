@@ -71,6 +71,12 @@ def shared_page() -> memoryview:
     return memoryview((ctypes.c_ubyte * _PAGE).from_address(address)).cast("B")
 
 
+def unmap_page(page: memoryview) -> None:
+    """Give up a page of `shared_page`, which must not be touched any more."""
+    address = ctypes.addressof(ctypes.c_ubyte.from_buffer(page))
+    _check(libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(_PAGE)), "munmap")
+
+
 def unshare(flags: int) -> None:
     """Leave the namespaces named by `flags` (NEW_*) for fresh ones."""
     _check(libc.unshare(flags), "unshare")

@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import command, driver, guest, jail, kernel, seccomp, suite, wire
+from . import driver, guest, jail, kernel, seccomp, wire
 from .profiles import Profile
 from .seat import Seat
 
@@ -61,6 +61,8 @@ class Nursery:
             report(CONTROL, {"layers": self._lock()})
             guest.warm_up()
             if "pytest" in sys.modules:
+                from . import suite
+
                 suite.warm_up()
             gc.collect()
             gc.freeze()
@@ -78,7 +80,7 @@ class Nursery:
     def _prepare(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if os.getsid(0) != os.getpid():
-            os.setsid()  # what is sent to a group must not reach the warden's
+            os.setsid()  # a process group reaches across PID namespaces: kill(0, …) must not
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         if "random" in sys.modules:
@@ -127,7 +129,9 @@ class Nursery:
             if link >= 0:
                 os.close(other)
             seat = Seat(GUEST_REQUEST, GUEST_RESULT, self._progress, self.limits_processes)
-            if seat.request["mode"] == "command":
+            if self._profile.executes and seat.request["mode"] == "command":
+                from . import command
+
                 command.run(seat, OUTPUT)
             guest.run(seat, link, OUTPUT)
         finally:
@@ -140,7 +144,7 @@ class Nursery:
         if process < 0:
             raise OSError("fork failed")
         try:
-            self._confine(False)
+            self._confine(True)
             os.closerange(CONTROL, DRIVER_REQUEST)
             os.closerange(GUEST_REQUEST, FIRST_FREE)
             os.close(link)
@@ -148,9 +152,9 @@ class Nursery:
         finally:
             os._exit(wire.SETUP_FAILED)
 
-    def _confine(self, beside_driver: bool) -> None:
-        """In the seat: a guest that has a driver beside it must not be able to signal it."""
-        if beside_driver:
+    def _confine(self, has_neighbour: bool) -> None:
+        """In the seat: guest and driver must not be able to signal each other."""
+        if has_neighbour:
             kernel.install_filter(self._no_signals)
 
     def _watch(self, handle: int, processes: tuple[int, int], wall_s: float, cpu_s: float, memory_mb: int, units: int) -> int:
@@ -235,7 +239,7 @@ class WeakerNursery(Nursery):
         os.chdir(self._folder)
         return jail.lock_weaker(self._folder, self._packages)
 
-    def _confine(self, beside_driver: bool) -> None:
+    def _confine(self, has_neighbour: bool) -> None:
         kernel.die_with_parent(signal.SIGKILL)
         kernel.install_filter(self._no_signals)
         kernel.install_filter(self._no_fork)

@@ -13,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from . import codec, wire
+from . import codec, kernel, wire
 
 TEXT = 500
 """Longest message or repr that a seat reports, in characters."""
@@ -38,6 +38,10 @@ class Seat:
     def ready(self, place: int) -> None:
         """Say that judged code runs from here on. `place` is `wire.GUEST_READY` or `wire.DRIVER_READY`."""
         self._progress[place] = 1
+
+    def leave_page(self) -> None:
+        """In a guest with a driver beside it: the driver alone says which unit runs."""
+        kernel.unmap_page(self._progress)
 
     def start_unit(self, unit: int) -> None:
         """Tell the nursery that a new unit begins: its clock starts now."""

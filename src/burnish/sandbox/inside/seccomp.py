@@ -2,7 +2,8 @@
 
 Hostile calls kill the process (SIGSYS, which the judge reports as an escape attempt), unknown new calls answer ENOSYS so
 that the C library falls back, everything else that is not allowed answers EPERM. Arguments are inspected where they
-matter: no namespaces through clone, no limits or affinity of other processes, no prctl but naming threads.
+matter: no namespaces through clone, no limits or affinity of other processes, no prctl but naming threads, no signals by way
+of descriptors, no memory that is held without being resident in any process (shared anonymous, huge pages, swapped out).
 """
 
 from __future__ import annotations
@@ -16,13 +17,20 @@ from . import syscalls
 
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _EQUAL, _GREATER, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _GREATER, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
 _NEWEST = 451
 """System calls from this number on are younger than the tables."""
 _NEW_NAMESPACE_OR_PARENT = 0x7E028000
 _CLONE_THREAD = 0x10000
 _PRCTL_ALLOWED = (3, 15, 16, 22, 0x53564D41)
 """GET_DUMPABLE, SET_NAME, GET_NAME, SET_SECCOMP (filters only ever add up), SET_VMA (the allocator names its memory)."""
+_FCNTL_DENIED = (8, 10, 15)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX: a descriptor that signals another process when it becomes ready."""
+_IOCTL_DENIED = (0x8901, 0x8902)
+"""FIOSETOWN, SIOCSPGRP: the same for sockets."""
+_MADVISE_DENIED = (21,)
+"""MADV_PAGEOUT: memory in swap is not resident, so the warden would not see it."""
+_MAP_SHARED_ANONYMOUS, _MAP_HUGE = 0x21, 0x40000
 
 
 def supported() -> bool:
@@ -117,14 +125,28 @@ def _inspected(number: dict[str, int], allow_fork: bool) -> list[bytes]:
     for option in _PRCTL_ALLOWED:
         prctl += [_op(_EQUAL, option, 0, 1), allow]
     own_process = [_op(_LOAD, 16), _op(_EQUAL, 0, 1, 0), denied, allow]
+    mmap = [_op(_LOAD, 40), _op(_ANY_BIT, _MAP_HUGE, 0, 1), denied]
+    mmap += [_op(_AND, _MAP_SHARED_ANONYMOUS), _op(_EQUAL, _MAP_SHARED_ANONYMOUS, 0, 1), denied, allow]
     bodies = {
         "clone": [*clone, allow],
         "clone3": [_op(_RETURN, _ERRNO | errno.ENOSYS)],
         "prctl": [*prctl, denied],
         "prlimit64": own_process,
         "sched_setaffinity": own_process,
+        "fcntl": _without(1, _FCNTL_DENIED),
+        "ioctl": _without(1, _IOCTL_DENIED),
+        "madvise": _without(2, _MADVISE_DENIED),
+        "mmap": mmap,
     }
     code = []
     for name, body in bodies.items():
         code += [_op(_EQUAL, number[name], 0, len(body)), *body]
     return code
+
+
+def _without(argument: int, values: Iterable[int]) -> list[bytes]:
+    """Allow the call unless its argument (from 0) has one of these values."""
+    code = [_op(_LOAD, 16 + 8 * argument)]
+    for value in values:
+        code += [_op(_EQUAL, value, 0, 1), _op(_RETURN, _ERRNO | errno.EPERM)]
+    return [*code, _op(_RETURN, _ALLOW)]

@@ -24,6 +24,8 @@ def main(
         sys.path += dict.fromkeys(map(os.path.dirname, packages))
         for name in preload:
             importlib.import_module(name)
+        for name in _needed(profile, preload):
+            importlib.import_module(f".{name}", __package__)
         if level == "weaker":
             _start_compiler(compiling, lambda: jail.lock_weaker(folder, packages))
             WeakerNursery(control, pipes, folder, packages).serve()
@@ -46,6 +48,11 @@ def main(
     for descriptor in (control, *pipes, inside):
         os.close(descriptor)
     Warden(outside, nursery, processes, user, PROFILES[profile]).serve()
+
+
+def _needed(profile: str, preload: list[str]) -> list[str]:
+    """Modules of this package that only some jails need; later they could not be read any more."""
+    return ["command"] * PROFILES[profile].executes + ["suite"] * ("pytest" in preload)
 
 
 def _start_compiler(channel: int, lock: Callable[[], object]) -> None:

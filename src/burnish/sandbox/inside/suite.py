@@ -20,9 +20,6 @@ from . import kernel, seccomp, wire
 from .seat import Seat, describe, text_of
 from .source import assertions, free_names
 
-MOST_TESTS = 1000
-MOST_CALLS = 50_000
-"""Calls that a witness reports; of later ones it keeps silent."""
 NAME = 200
 """Longest name of a test that is reported, in characters."""
 _FILE = "tests.py"
@@ -37,7 +34,7 @@ class Witness:
     """Reports from the guest each call and each answer as a number. Both seats hash alike: the hash seed is fixed."""
 
     def __init__(self, seat: Seat) -> None:
-        self._seat, self._left = seat, MOST_CALLS
+        self._seat, self._left = seat, wire.MOST_CALLS
 
     def asked(self, request: bytes) -> None:
         """A call came in."""
@@ -96,7 +93,7 @@ def _run_tests(seat: Seat, remote: Any, tree: ast.Module) -> None:
         seat.send("broken", reporter.broken, None)
         return
     seat.send("collected", len(items))
-    if len(items) > MOST_TESTS:
+    if len(items) > wire.MOST_TESTS:
         return
     session.items = items
     try:

@@ -26,6 +26,8 @@ RENEW, WATCH, REST, DONE, EXCEEDED, OVERTIME = b"R", b"W", b"S", b"D", b"M", b"C
 LIMITS = struct.Struct("<IQ")
 """What all processes of a run may use together: MiB of real memory, CPU ms."""
 TICK_MS = 20
+MOST_TESTS, MOST_CALLS = 1000, 50_000
+"""Tests in one test file, and calls of it that are noted."""
 SETUP_FAILED = 121
 """Exit status of a seat that failed before any judged code ran."""
 GUEST_GONE = 122
