@@ -10,6 +10,7 @@ from typing import Any
 
 from burnish.core.records import Check, CheckSpec, Counterexample, Diagnostic, Outcome, SourceSpan, TamperFlag
 from burnish.sandbox.inside import wire
+from burnish.sandbox.inside.compare import is_description as is_description
 from burnish.sandbox.inside.compare import matches as matches
 from burnish.sandbox.jobs import Run
 from burnish.verifiers._python_values import clean
@@ -37,15 +38,6 @@ def _position(text: str, starts: list[int], row: int, column: int, in_bytes: boo
         column = len(content.encode("utf-8", "surrogatepass")[: max(column, 0)].decode("utf-8", "ignore"))
     column = min(max(column, 0), len(content))
     return begin + column, row, column
-
-
-def is_description(value: Any) -> bool:
-    """True for the description of an exception as an honest seat sends it: class names, message, place or None."""
-    if type(value) is not tuple or len(value) != 3:
-        return False
-    names, message, place = value
-    is_place = place is None or (type(place) is tuple and len(place) == 4 and all(type(number) is int for number in place))
-    return type(names) is list and bool(names) and all(type(name) is str for name in names) and type(message) is str and is_place
 
 
 def exception_name(description: Any) -> str:

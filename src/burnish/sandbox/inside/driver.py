@@ -1,16 +1,27 @@
-"""The driver seat: runs test code against the guest's functions, over a socket."""
+"""The driver seat: runs test code on a program that lives in another process, the guest, over a socket.
+
+The test code uses the program's functions, classes and objects through stand-ins. Who answers for what is decided here:
+an object of the program may be used in any way, but whether it equals, orders, contains or searches a value of the tests
+is never its own word, unless the tests made it by calling a class of the program that they name (with a capital letter).
+"""
 
 from __future__ import annotations
 
 import builtins
+import io
 import os
+import sys
 import time
-from collections.abc import Callable
-from types import CodeType
+from functools import partial
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from . import codec, wire
+from .far import FarType, Undecided, is_far, reference
+from .peer import Gone, Peer
 from .seat import TEXT, Seat, describe, repr_of, run_preamble, text_of
+
+_CALLABLE = (FunctionType, BuiltinFunctionType, MethodType, partial, type)
 
 
 def run(seat: Seat, link: int) -> None:
@@ -18,37 +29,37 @@ def run(seat: Seat, link: int) -> None:
     namespace: dict[str, Any] = {"__name__": "tests"}
     run_preamble(seat, namespace)
     seat.send("ready")
-    remote = _Remote(link, seat.limit + 1000)
-    if not remote.is_loaded():
+    remote = Remote(link, seat.limit + 1000, seat.request["entry_point"])
+    if not remote.meet():
         os._exit(0)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
         started = time.perf_counter()
-        remote.begin()
-        frame = _drive(remote, dict(namespace), kind, code, seat.request["entry_point"])
+        frame = _drive(remote, dict(namespace), kind, code)
         seat.send(*frame, index, time.perf_counter() - started)
         if remote.gone:
             break
     os._exit(0)
 
 
-def _drive(remote: _Remote, namespace: dict[str, Any], kind: str, code: str, entry_point: str) -> tuple[Any, ...]:
+def _drive(remote: Remote, namespace: dict[str, Any], kind: str, code: str) -> tuple[Any, ...]:
     try:
         compiled = compile(code, wire.DRIVER, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         return "broken", f"{type(error).__name__}: {text_of(error)}"
-    candidate = remote.function(entry_point)
-    namespace[entry_point] = candidate
-    for name in names_in(compiled):
-        if name not in namespace and not hasattr(builtins, name):
-            namespace[name] = remote.function(name)
+    remote.begin()
+    frame: tuple[Any, ...] = ("passed",)
     try:
+        candidate = remote.provide(names_in(compiled), namespace)
         exec(compiled, namespace)
         if kind == "check":
             namespace["check"](candidate)
     except BaseException as error:
-        return "failed", describe(error, wire.DRIVER), getattr(error, "remote", None), remote.last, remote.verdict()
-    return "passed", remote.verdict()
+        verdict = remote.verdict()
+        frame = ("failed", describe(error, wire.DRIVER), vars(error).get("remote"), remote.shown(), verdict)
+    else:
+        frame = ("passed", remote.verdict())
+    return ("undecided", remote.undecided) if remote.undecided and not remote.gone else frame
 
 
 def names_in(code: CodeType) -> set[str]:
@@ -57,110 +68,186 @@ def names_in(code: CodeType) -> set[str]:
     return set(code.co_names).union(*nested)
 
 
-class GuestGone(BaseException):
-    """The judged process ended, or answered with something that no honest process sends."""
-
-
 class Foreign:
-    """Stands for a value that is not plain data; equal to itself only, neither true nor false."""
+    """Stands for a value that cannot be sent; equal to itself only, neither true nor false."""
 
-    def __init__(self, opaque: codec.Opaque) -> None:
-        self._opaque = opaque
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     def __repr__(self) -> str:
-        return self._opaque.text
+        return f"<{self._why}>"
 
     def __bool__(self) -> bool:
-        raise TypeError(f"an object of type {self._opaque.type_name} is not plain data and cannot be tested for truth")
+        raise TypeError(f"the returned value cannot be judged: {self._why}")
 
 
-class _Remote:
-    """The guest's functions as seen from test code."""
+class Remote(Peer):
+    """The guest, as the driver sees it."""
 
-    def __init__(self, link: int, limit: int) -> None:
-        self._link, self._limit = link, limit
+    file = wire.DRIVER
+
+    def __init__(self, link: int, limit: int, entry_point: str) -> None:
+        super().__init__(link, limit)
+        self._entry_point = entry_point
+        self._candidate: Any = None
+        self._offered: frozenset[str] = frozenset()
+        self._called: dict[int, str] = {}
         self.gone = ""
         self.begin()
 
-    def begin(self) -> None:
-        self.last: tuple[str, str] | None = None
-        self.calls = 0
-        self.claims = False
-
-    def is_loaded(self) -> bool:
-        """Wait for the guest; False if it ends before it can serve."""
+    def meet(self) -> bool:
+        """Wait for the guest's hello: the names that it defines and its entry point. False if it ends before it can serve."""
         try:
-            return not wire.read_block(self._link, self._limit)
-        except (EOFError, OSError, ValueError):
+            names, entry = codec.decode(wire.read_block(self._link, self._limit), self._resolve)
+            self._offered = frozenset(names)
+        except (EOFError, OSError, ValueError, TypeError):
             return False
+        self._candidate = entry if is_far(entry) else partial(self.ask_method, 0, self._entry_point)
+        self._name(self._entry_point, entry)
+        return True
+
+    def begin(self) -> None:
+        """Forget what the test code before has done."""
+        self.last = None
+        self.calls, self.claims, self.undecided = 0, False, ""
+        self._names_classes = False
 
     def verdict(self) -> tuple[int, str, bool]:
-        """Calls made, why the guest is gone (or empty), whether an answer claimed to equal anything."""
+        """Questions asked, why the guest is gone (or empty), whether an object claimed to equal anything."""
         return self.calls, self.gone, self.claims
 
-    def function(self, name: str) -> Callable[..., Any]:
-        def remote(*args: Any, **kwargs: Any) -> Any:
-            return self._call(name, args, kwargs)
+    def provide(self, names: set[str], namespace: dict[str, Any]) -> Any:
+        """Put what test code names of the program into its namespace, return the entry point."""
+        namespace[self._entry_point] = self._candidate
+        self._expect(self._entry_point, self._candidate)
+        for name in names:
+            if name in namespace or hasattr(builtins, name):
+                continue
+            namespace[name] = self._fetch(name) if name in self._offered else partial(self._missing, name)
+        if codec.GUEST_MODULE in names:
+            sys.modules[codec.GUEST_MODULE] = super().ask("itself", 0, (), {})
+        self.last = None
+        return self._candidate
 
-        remote.__name__ = remote.__qualname__ = name
-        return remote
+    def _fetch(self, name: str) -> Any:
+        value = super().ask("getattr", 0, (name,), {})
+        if is_far(value):
+            self._name(name, value)
+            self._expect(name, value)
+        else:
+            self.calls += 1  # to look at a value of the program is to use it
+        return value
 
-    def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _name(self, name: str, value: Any) -> None:
+        if is_far(value):
+            self._called[reference(value).number] = name
+
+    def _expect(self, name: str, value: Any) -> None:
+        """A class that the test code itself takes for one, by its capital letter: what calling it makes is no surprise."""
+        if type(value) is FarType and name[:1].isupper():
+            value.origin.expected = self._names_classes = True
+
+    def _missing(self, name: str, *args: Any, **kwargs: Any) -> Any:
         self.calls += 1
-        shown = ", ".join([*(repr_of(value) for value in args), *(f"{key}={repr_of(value)}" for key, value in kwargs.items())])
-        self.last = (f"{name}({shown})"[:TEXT], "")
-        request = codec.encode((name, args, kwargs), 1 << 26)
+        raise NameError(f"name {name!r} is not defined")
+
+    # who may answer for what ----------------------------------------------------------------------------------------
+
+    def trusts(self, owner: Any, operands: tuple[Any, ...]) -> bool:
+        """True if the tests made the object, or one of the operands, by calling a class that they name."""
+        far = [value for value in operands if is_far(value)]
+        if any(reference(value).expected for value in (owner, *far)):
+            return True
+        return self._names_classes and bool(far) and len(far) == len(operands)
+
+    def guard(self, owner: Any, name: str, operands: tuple[Any, ...]) -> None:
+        """Refuse to let an object be the judge of a value that the tests expect."""
+        if self.trusts(owner, operands):
+            return
+        why = f"an object of type {type(owner).__name__} is not plain data, so {name} with a value of the tests is not left to it"
+        if self._names_classes:
+            self.give_up(why)
+        raise TypeError(why)
+
+    def give_up(self, why: str) -> Any:
+        """End this test code: what it does cannot be judged here. Stays so if the test code catches it."""
+        self.undecided = self.undecided or why[:TEXT]
+        raise Undecided(why)
+
+    def claimed(self, kind: Any) -> None:
+        """Remember that an object claimed to equal anything."""
+        self.claims = True
+
+    def cannot_ask(self, why: str) -> BaseException:
+        """Arguments that cannot be sent are the tests' doing."""
+        self.undecided = self.undecided or f"the test code passes arguments that cannot be sent: {why}"
+        return Undecided(self.undecided)
+
+    def unsendable(self, why: str) -> Any:
+        """What stands for a result that could not be sent."""
+        return Foreign(why)
+
+    # what the guest may do with objects of the tests ------------------------------------------------------------------
+
+    def perform(self, operation: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Do what the program asks of an object of the tests, within narrow bounds."""
+        if operation in ("getattr", "setattr", "delattr", "method"):
+            self._permit(operation, target, args[0])
+        return super().perform(operation, target, args, kwargs)
+
+    def _permit(self, operation: str, target: Any, name: Any) -> None:
+        """Attributes only of the tests' own classes, in-memory files, and public ones; classes themselves are not changed."""
+        owner = target if isinstance(target, type) else type(target)
+        if type(name) is not str or name.startswith("_") or (isinstance(target, _CALLABLE) and owner.__module__ != "tests"):
+            raise AttributeError(f"{type(target).__name__!r} object has no attribute {text_of(name)!r}")
+        if owner.__module__ != "tests" and owner not in (io.StringIO, io.BytesIO):
+            self.give_up(f"the test code passes an object of type {owner.__module__}.{owner.__qualname__}")
+        if operation in ("setattr", "delattr") and (isinstance(target, type) or callable(getattr(owner, name, None))):
+            raise AttributeError(f"attribute {name!r} of an object of the tests cannot be replaced")
+
+    # the link -------------------------------------------------------------------------------------------------------
+
+    def ask(self, operation: str, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As for any peer, and count it."""
+        self.calls += 1
+        return super().ask(operation, number, args, kwargs)
+
+    def receive(self) -> tuple[Any, ...]:
+        """As for any peer; raises `Gone`, and keeps the reason."""
         try:
-            wire.write_block(self._link, request)
-            reply = codec.decode(wire.read_block(self._link, self._limit))
-            kind, content = reply
+            return super().receive()
         except (OSError, EOFError):
             self.gone = "ended"
-            raise GuestGone("the program ended during the call") from None
-        except (ValueError, TypeError):
-            self.gone = "forged"
-            raise GuestGone("the program's answer is malformed") from None
-        return self._answer(kind, content, name)
+            raise Gone("the program ended during the call") from None
+        except ValueError:
+            self.broken("the program's answer is malformed")
+            raise
 
-    def _answer(self, kind: str, content: Any, name: str) -> Any:
-        call = self.last[0] if self.last else ""
-        if kind == "value":
-            self.last = (call, repr_of(content)[:TEXT])
-            if isinstance(content, codec.Opaque):
-                self.claims = self.claims or content.equals_anything
-                return Foreign(content)
-            return content
-        if kind == "raised":
-            self.last = (call, f"raised {_first_line(content)}")
-            raise _revived(content)
-        if kind == "missing":
-            raise NameError(f"name {name!r} is not defined")
-        if kind == "unsendable":
-            self.last = (call, f"<{content}>"[:TEXT])
-            return Foreign(codec.Opaque("unsendable", str(content)[:TEXT], False))
+    def broken(self, why: str) -> Any:
+        """Raise `Gone`: this was forged."""
         self.gone = "forged"
-        raise GuestGone("the program's answer is malformed")
+        raise Gone(why)
 
+    # what is shown of the last question -------------------------------------------------------------------------------
 
-def _first_line(description: Any) -> str:
-    try:
-        names, message, _ = description
-        return f"{str(names[0]).rpartition('.')[2]}: {message}"[:TEXT]
-    except (ValueError, TypeError, IndexError):
-        return "?"
+    def shown(self) -> tuple[str, str] | None:
+        """The last question as source text and its answer."""
+        if self.last is None:
+            return None
+        request, reply = self.last
+        operation, number, args, kwargs = codec.decode(request, self.resolve_sent)
+        names = [*(repr_of(value) for value in args), *(f"{key}={repr_of(value)}" for key, value in kwargs.items())]
+        what = self._called.get(number) or type(self._far.get(number)).__name__
+        if operation in ("method", "special"):
+            what, names = f"{what}.{args[0]}" if number else str(args[0]), names[1:]
+        text = f"{what}.{args[0]}" if operation == "getattr" else f"{what}({', '.join(names)})"
+        return text[:TEXT], self._shown_answer(reply) if reply else ""
 
-
-def _revived(description: Any) -> BaseException:
-    """An exception of the same built-in type as the guest's, so that tests may catch it."""
-    error: BaseException = Exception(_first_line(description))
-    try:
-        names, message, _ = description
-        for name in names:
-            kind = getattr(builtins, name.removeprefix("builtins."), None) if name.startswith("builtins.") else None
-            if isinstance(kind, type) and issubclass(kind, BaseException):
-                error = kind(message)
-                break
-    except (ValueError, TypeError, AttributeError):
-        pass
-    error.remote = description  # type: ignore[attr-defined]
-    return error
+    def _shown_answer(self, reply: bytes) -> str:
+        kind, content, _ = codec.decode(reply, self._resolve)
+        if kind == "raised":
+            names, message, _ = content[0]
+            return f"raised {names[0].rpartition('.')[2]}: {message}"[:TEXT]
+        if is_far(content) and not isinstance(content, tuple | int | float | complex | str | bytes | frozenset):
+            return f"{repr_of(content)[:TEXT]} (an object of type {type(content).__name__}, equal to no plain data)"[: 2 * TEXT]
+        return repr_of(content)[:TEXT]

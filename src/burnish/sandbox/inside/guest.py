@@ -13,6 +13,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from . import codec, shared, wire
+from .peer import Peer
 from .seat import Seat, describe, run_preamble, text_of
 
 PIPE_BYTES = 1 << 16
@@ -29,6 +30,7 @@ def run(seat: Seat, link: int, output: int) -> None:
         _redirect(request["stdin"], output)
     os.close(output)
     room = shared.Room(seat, vars(module)) if mode == "shared" else None
+    given = set(vars(module)) if mode == "session" else set()
     seat.send("ready")
     if mode == "script":
         _run_script(seat, module)
@@ -38,7 +40,7 @@ def run(seat: Seat, link: int, output: int) -> None:
         elif mode == "calls":
             _run_calls(seat, vars(module)[request["entry_point"]])
         else:
-            _serve(vars(module), link, seat.limit)
+            _Host(link, seat.limit).serve(module, [name for name in vars(module) if name not in given], request["entry_point"])
     os._exit(0)
 
 
@@ -136,21 +138,19 @@ def _run_script(seat: Seat, module: ModuleType) -> None:
     seat.send(*frame)
 
 
-def _serve(namespace: dict[str, Any], link: int, limit: int) -> None:
-    """Say that the program is loaded, then answer the driver's calls until it hangs up."""
-    wire.write_block(link, b"")
-    while True:
-        try:
-            name, args, kwargs = codec.decode(wire.read_block(link, 1 << 26))
-        except EOFError:
-            os._exit(0)
-        function = namespace.get(name)
-        frame = _outcome(function, args, kwargs) if callable(function) else ("missing", name)
-        try:
-            data = codec.encode(frame, limit)
-        except BaseException as error:
-            data = codec.encode(("unsendable", text_of(error)))
-        wire.write_block(link, data)
+class _Host(Peer):
+    """The program, as it serves a driver. Its objects are asked by number; 0 is its module."""
+
+    def serve(self, module: ModuleType, names: list[str], entry_point: str) -> None:
+        """Say that the program is loaded, and what it defines; then answer questions until the driver hangs up."""
+        self._own.append(module)
+        self._numbers[id(module)] = 0
+        self.tell((names, vars(module)[entry_point]))
+        while True:
+            try:
+                self.answer(self.receive())
+            except EOFError:
+                os._exit(0)
 
 
 _SAMPLE = """
