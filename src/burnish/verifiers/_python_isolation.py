@@ -1,8 +1,14 @@
-"""Which checks are judged with program and tests in one address space, and how answers from there are read."""
+"""Which checks are judged with program and tests in one address space, and how answers from there are read.
+
+What decides is the text of the test code alone: nothing that a program does or returns can bring it into the weaker mode.
+"""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any, Literal, get_args
 
 from burnish.core.errors import SandboxError
@@ -10,15 +16,53 @@ from burnish.core.records import TamperFlag
 from burnish.sandbox.jobs import Bounds, Program, Run, Shared
 from burnish.sandbox.pool import Sandbox
 from burnish.verifiers import _python_report as report
+from burnish.verifiers import _python_tables as tables
 from burnish.verifiers._python_judge import _EQUALITY, Judge, _CallFolder, _CodeFolder, _is_answer
 from burnish.verifiers._python_plan import CallCheck, CodeCheck
 
-Isolation = Literal["separate", "shared"]
-ISOLATIONS = get_args(Isolation)
+Isolation = Literal["separate", "shared", "strict"]
+"""`separate`: two address spaces wherever that is possible, `strict`: or no verdict, `shared`: one, where test code is run."""
+ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
+_NEEDS = {
+    "the test code looks at how the program is written": (
+        *("inspect", "dis", "tokenize", "linecache", "GeneratorType", "FunctionType", "LambdaType", "MethodType", "CoroutineType"),
+    ),
+    "the test code replaces what the program reads, prints or calls": (
+        *("stdin", "stdout", "stderr", "redirect_stdout", "redirect_stderr", "builtins", "__builtins__", "mock", "patch"),
+        *("monkeypatch", "capsys", "__globals__"),
+    ),
+    "the test code changes the state of the process": (
+        *("seed", "setstate", "setrecursionlimit", "environ", "putenv", "chdir", "getcontext", "setcontext", "localcontext"),
+        *("settrace", "setprofile", "tracemalloc", "gc", "ctypes", "signal", "setlocale"),
+    ),
+    "the test code runs the program concurrently": ("asyncio", "threading", "multiprocessing", "concurrent", "await"),
+}
+_REASONS = {name: reason for reason, names in _NEEDS.items() for name in names}
+
+
+@lru_cache(maxsize=1 << 12)
+def needs_sharing(code: str) -> str:
+    """Why test code has to run in the program's own address space, empty if it need not."""
+    tree = tables.parsed(code)
+    names = () if tree is None else (name for node in ast.walk(tree) for name in _named(node))
+    return next((_REASONS[name] for name in names if name in _REASONS), "")
+
+
+def _named(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+            return [name]
+        case ast.Import(names=aliases):
+            return [part for alias in aliases for part in alias.name.split(".")]
+        case ast.ImportFrom(module=module, names=aliases):
+            return [*(module or "").split("."), *(alias.name for alias in aliases)]
+        case ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+            return ["await"]
+    return []
 
 
 class IsolatingJudge(Judge):
-    """A judge that puts program and tests into one address space when it is asked to."""
+    """A judge that puts program and tests into one address space when it is asked to, or when the test code needs that."""
 
     def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool, isolation: Isolation) -> None:
         super().__init__(sandbox, program, bounds, first_fail)
@@ -28,7 +72,15 @@ class IsolatingJudge(Judge):
         return self._shared(plans, "asked for") if self._isolation == "shared" else super()._calls(plans)
 
     def _codes(self, plans: list[CodeCheck]) -> int:
-        return self._shared(plans, "asked for") if self._isolation == "shared" else super()._codes(plans)
+        if self._isolation == "shared":
+            return self._shared(plans, "asked for")
+        reason = needs_sharing(plans[0].code)
+        alike = list(takewhile(lambda plan: needs_sharing(plan.code) == reason, plans))
+        if not reason:
+            return super()._codes(alike)
+        if self._isolation == "strict":
+            return self._fail_all(alike, "unknown", "python.undecided", f"{reason}, which needs one address space, and isolation is strict")
+        return self._shared(alike, reason)
 
     def _shared(self, plans: Sequence[CallCheck | CodeCheck], reason: str) -> int:
         self.found.shared.update((plan.spec.id, reason) for plan in plans)

@@ -109,5 +109,8 @@ def _signal(status: int) -> int:
 
 
 def was_killed(run: Run) -> bool:
-    """True if the guest got a SIGKILL that neither the nursery nor a limit explains: maybe the kernel, short of memory."""
-    return run.reason == wire.EXITED and _signal(run.guest_status) == signal.SIGKILL
+    """True if the guest got a SIGKILL that neither the nursery nor a limit explains: maybe the kernel, short of memory.
+
+    The nursery kills a guest whose driver is done; such a driver ends with status 0.
+    """
+    return run.reason == wire.EXITED and _signal(run.guest_status) == signal.SIGKILL and run.driver_status != 0

@@ -8,6 +8,7 @@ is never its own word, unless the tests made it by calling a class of the progra
 from __future__ import annotations
 
 import builtins
+import dis
 import io
 import os
 import sys
@@ -25,20 +26,20 @@ _CALLABLE = (FunctionType, BuiltinFunctionType, MethodType, partial, type)
 
 
 def run(seat: Seat, link: int) -> None:
-    """Run test code against the guest. Never returns."""
+    """Run test code against the guest. Never returns; ends with status 0 unless the guest ended first."""
     namespace: dict[str, Any] = {"__name__": "tests"}
     run_preamble(seat, namespace)
     seat.send("ready")
     remote = Remote(link, seat.limit + 1000, seat.request["entry_point"])
     if not remote.meet():
-        os._exit(0)
+        os._exit(1)
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
         started = time.perf_counter()
         frame = _drive(remote, dict(namespace), kind, code)
         seat.send(*frame, index, time.perf_counter() - started)
         if remote.gone:
-            break
+            os._exit(1)
     os._exit(0)
 
 
@@ -50,7 +51,7 @@ def _drive(remote: Remote, namespace: dict[str, Any], kind: str, code: str) -> t
     remote.begin()
     frame: tuple[Any, ...] = ("passed",)
     try:
-        candidate = remote.provide(names_in(compiled), namespace)
+        candidate = remote.provide(compiled, namespace)
         exec(compiled, namespace)
         if kind == "check":
             namespace["check"](candidate)
@@ -64,8 +65,18 @@ def _drive(remote: Remote, namespace: dict[str, Any], kind: str, code: str) -> t
 
 def names_in(code: CodeType) -> set[str]:
     """All global names and attributes that code mentions, in its functions too."""
-    nested = (names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType))
-    return set(code.co_names).union(*nested)
+    return {name for part in _with_nested(code) for name in part.co_names}
+
+
+def _is_free(code: CodeType, name: str) -> bool:
+    """True if code reads a global name that it does not set itself."""
+    steps = [(step.opname, step.argval) for part in _with_nested(code) for step in dis.get_instructions(part)]
+    reads, sets = (any((kind + end, name) in steps for end in ("GLOBAL", "NAME")) for kind in ("LOAD_", "STORE_"))
+    return reads and not sets
+
+
+def _with_nested(code: CodeType) -> list[CodeType]:
+    return [code, *(part for constant in code.co_consts if isinstance(constant, CodeType) for part in _with_nested(constant))]
 
 
 class Foreign:
@@ -103,7 +114,8 @@ class Remote(Peer):
         except (EOFError, OSError, ValueError, TypeError):
             return False
         self._candidate = entry if is_far(entry) else partial(self.ask_method, 0, self._entry_point)
-        self._name(self._entry_point, entry)
+        if is_far(entry):
+            self._called[reference(entry).number] = self._entry_point
         return True
 
     def begin(self) -> None:
@@ -111,41 +123,39 @@ class Remote(Peer):
         self.last = None
         self.calls, self.claims, self.undecided = 0, False, ""
         self._names_classes = False
+        for value in self._far.values():
+            reference(value).expected = False
 
     def verdict(self) -> tuple[int, str, bool]:
         """Questions asked, why the guest is gone (or empty), whether an object claimed to equal anything."""
         return self.calls, self.gone, self.claims
 
-    def provide(self, names: set[str], namespace: dict[str, Any]) -> Any:
+    def provide(self, code: CodeType, namespace: dict[str, Any]) -> Any:
         """Put what test code names of the program into its namespace, return the entry point."""
-        namespace[self._entry_point] = self._candidate
-        self._expect(self._entry_point, self._candidate)
-        for name in names:
-            if name in namespace or hasattr(builtins, name):
+        names = names_in(code)
+        for name in {self._entry_point, *names}:
+            if name != self._entry_point and (name in namespace or hasattr(builtins, name)):
                 continue
-            namespace[name] = self._fetch(name) if name in self._offered else partial(self._missing, name)
+            value = namespace[name] = self._named(name)
+            if type(value) is FarType and name[:1].isupper() and (name == self._entry_point or _is_free(code, name)):
+                value.origin.expected = self._names_classes = True
         if codec.GUEST_MODULE in names:
             sys.modules[codec.GUEST_MODULE] = super().ask("itself", 0, (), {})
         self.last = None
         return self._candidate
 
-    def _fetch(self, name: str) -> Any:
+    def _named(self, name: str) -> Any:
+        """What a name means in the program."""
+        if name == self._entry_point:
+            return self._candidate
+        if name not in self._offered:
+            return partial(self._missing, name)
         value = super().ask("getattr", 0, (name,), {})
         if is_far(value):
-            self._name(name, value)
-            self._expect(name, value)
+            self._called[reference(value).number] = name
         else:
             self.calls += 1  # to look at a value of the program is to use it
         return value
-
-    def _name(self, name: str, value: Any) -> None:
-        if is_far(value):
-            self._called[reference(value).number] = name
-
-    def _expect(self, name: str, value: Any) -> None:
-        """A class that the test code itself takes for one, by its capital letter: what calling it makes is no surprise."""
-        if type(value) is FarType and name[:1].isupper():
-            value.origin.expected = self._names_classes = True
 
     def _missing(self, name: str, *args: Any, **kwargs: Any) -> Any:
         self.calls += 1

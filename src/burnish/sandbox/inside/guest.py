@@ -144,7 +144,6 @@ class _Host(Peer):
     def serve(self, module: ModuleType, names: list[str], entry_point: str) -> None:
         """Say that the program is loaded, and what it defines; then answer questions until the driver hangs up."""
         self._own.append(module)
-        self._numbers[id(module)] = 0
         self.tell((names, vars(module)[entry_point]))
         while True:
             try:

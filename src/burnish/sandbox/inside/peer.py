@@ -237,12 +237,11 @@ def _about_class(kind: Any) -> tuple[str, tuple[Any, ...], list[str], str, str]:
         equality = "identity" if base is object else "view" if base in _VIEWED else "plain"
     else:
         base, equality = object, "own"
-    like = base if equality == "view" else object
-    specials = [name for name in SPECIALS if getattr(kind, name, None) is not getattr(like, name, None)]
-    if equality != "view":
-        specials += [name for name in ("__repr__", "__str__") if name not in specials]
+    owners = [owner for owner in kind.__mro__ if owner not in (base.__mro__ if equality == "view" else (object,))]
+    specials = set() if equality == "view" else {"__repr__", "__str__"}
+    specials |= {name for owner in owners for name in vars(owner) if name in SPECIALS}
     hashing = "none" if kind.__hash__ is None else "identity" if kind.__hash__ is object.__hash__ else "own"
-    return kind.__qualname__, tuple(owner for owner in kind.__bases__ if owner is not object), specials, equality, hashing
+    return kind.__qualname__, tuple(owner for owner in kind.__bases__ if owner is not object), sorted(specials), equality, hashing
 
 
 def _about(value: Any, kind: Any) -> tuple[bool, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import linecache
 import os
 import sys
 import time
@@ -76,7 +77,10 @@ class Room:
             return ("broken", f"{type(error).__name__}: {text_of(error)}"), []
         names = names_in(compiled)
         signs = self._signs(names)
-        watch = _Watch(names)
+        if not LOOKS_INSIDE.isdisjoint(names):
+            source = self._seat.request["source"]
+            linecache.cache[wire.ARTEFACT] = (len(source), None, source.splitlines(keepends=True), wire.ARTEFACT)
+        watch = _Watch(names, self._program)
         namespace = self._namespace(names, watch)
         functions: dict[FunctionType, CodeType] = {}
         frame: tuple[Any, ...] = ("passed",)
@@ -115,7 +119,8 @@ class Room:
 class _Watch:
     """Counts the calls that test code makes, keeps the last one, and looks at what comes back."""
 
-    def __init__(self, names: set[str]) -> None:
+    def __init__(self, names: set[str], program: dict[str, Any]) -> None:
+        self._names, self._program = names, program
         self._raw = not LOOKS_INSIDE.isdisjoint(names)
         self.calls, self.claims = 0, False
         self.last: tuple[str, str] | None = None
@@ -123,6 +128,7 @@ class _Watch:
     def over(self, name: str, value: Any) -> Any:
         """A function that is watched; anything else, and functions that the tests look into, as they are."""
         if self._raw or type(value) not in (FunctionType, BuiltinFunctionType):
+            self.calls += self._raw or name in self._names  # to look at a value of the program is to use it
             return value
 
         @functools.wraps(value)
@@ -143,7 +149,7 @@ class _Watch:
 
     def first_call(self, frame: FrameType, event: str, argument: Any) -> None:
         """A profile function that removes itself once code of the program has run."""
-        if event == "call" and frame.f_code.co_filename == wire.ARTEFACT:
+        if event == "call" and frame.f_globals is self._program:
             sys.setprofile(None)
             self.calls += 1
 
