@@ -80,43 +80,132 @@ def numbers(): return Numbers([1, 2])
 
 '''
 
-WORKS = {
-    "methods and properties": "s = Stack()\ns.push(1).push(2)\nassert len(s) == 2 and s.size == 2 and s.items == [1, 2] and s.pop() == 2",
-    "containers": "s = Stack([1, 2])\ns[0] = 5\nassert list(s) == [5, 2] and s[0:1] == [5] and 2 in s and 7 not in s and s and not Stack()",
-    "text": "assert repr(Stack([1])) == str(Stack([1])) == f'{Stack([1])}' == 'Stack([1])' and Stack().__doc__ == 'Last in, first out.'",
-    "operators": "assert Stack([1]) + [2] == Stack([1, 2]) and Stack([1]) != Stack([2]) and max(Stack([1]), Stack([1, 2])).size == 2",
-    "classes": "assert isinstance(Stack(), Stack) and type(Stack()) is Stack and Stack.of(3)[0] == 3 and not callable(Stack())",
-    "attributes": "s, Stack.limit = Stack(), 3\nassert s.limit == 3 and hasattr(s, 'push') and not hasattr(s, 'no')\ns.limit = 4\nassert Stack.limit == 3",
-    "contexts": "with Stack([1]) as s:\n    assert s.size == 1\nassert s.items == []",
-    "own exceptions": "try: Stack().pop()\nexcept Empty as e: assert (str(e), e.code, e.args) == ('nothing here', 7, ('nothing here',))\nelse: assert 0",
-    "their bases": "try: Stack().pop()\nexcept IndexError as e: assert isinstance(e, Empty) and issubclass(Empty, LookupError)\nelse: assert 0",
-    "built-in exceptions": "try: raises(KeyError('k', 2))\nexcept KeyError as e: assert e.args == ('k', 2)\nelse: assert 0",
-    "generators": "g = count_to(3)\nassert next(g) == 0 and list(g) == [1, 2] and next(g, 'end') == 'end'",
-    "lazily": "import itertools\nassert list(itertools.islice(for_ever(), 3)) == [1, 2, 3]",
-    "callbacks": "seen = []\nassert apply(lambda x: x * 2, [1, 2]) == [2, 4]\napply(seen.append, [1, 2])\nassert seen == [1, 2]",
-    "callbacks that raise": "class Own(Exception): pass\ndef f(x): raise Own(x)\ntry: apply(f, [1])\nexcept Own as e: assert e.args == (1,)\nelse: assert 0",
-    "callbacks that call": "assert apply(lambda x: entry(x) + 1, [1, 2]) == [2, 3]",
-    "objects of the tests": "class Node:\n    def __init__(self, value, next=None): self.value, self.next = value, next\n"
-    "n = Node(1, Node(2))\nassert walk(n) == [1, 2]\nr = reverse(n)\nassert r.value == 2 and r.next is n and n.next is None",
-    "files in memory": "import io\nassert read(io.StringIO('ab')) == 'AB'",
-    "changed arguments": "a = [3, 1]\nb = a\nsort(a)\nassert b == [1, 3] and add_one(a) is b and b == [1, 3, 1]",
-    "changed parts": "a, t = [[1]], {'old': 0}\ninner = a[0]\ndeepen(a, table=t)\nassert a == [[1, 9], [3]] and inner is a[0] and t == {'old': 0, 'seen': {1}}",
-    "shared parts": "row = [0]\na = [row, row]\ndeepen(a)\nassert a == [[0, 9], [0], [3]]",
-    "named tuples": "p = Pair(1, 2)\nassert p == (1, 2) and p.left == 1 and p._replace(left=3) == (3, 2) and isinstance(p, tuple) and entry(p) == p",
-    "enumerations": "assert Colour.RED is Colour(1) is Colour['RED'] and Colour.RED != Colour.BLUE and [c.name for c in Colour] == ['RED', 'BLUE']",
-    "numbers with names": "assert Level.LOW == 1 and Level.LOW < Level.HIGH and entry(Level.HIGH).name == 'HIGH'",
-    "data classes": "p = Point(1)\np.x = 5\nassert p == Point(5) and repr(p) == 'Point(x=5, y=0)' and vars(p) == {'x': 5, 'y': 0}",
-    "standard values": "import collections, decimal, fractions, datetime\nfor v in (collections.Counter('aab'), collections.deque([1], 3), "
-    "fractions.Fraction(1, 3), decimal.Decimal('0.1'), datetime.date(2020, 1, 2), collections.defaultdict(list), ValueError, slice(1)):\n"
-    "    w = entry(v)\n    assert w == v and type(w) is type(v)",
-    "subclasses of lists": "n = numbers()\nassert n == [1, 2] and n.total() == 3 and n[0] == 1",
-    "closures": "assert adder(3)(4) == 7 and entry(entry)(5) == 5",
-    "values of the module": "assert LIMITS == [1, 2] and entry() == 1",
-    "the module": "import solution\nfrom solution import entry as e\nassert solution.entry(2) == e(2) == 2\nsolution.Stack = 5\nassert solution.Stack == 5",
-    "copies": "import copy\ns = Stack([1])\nt = copy.deepcopy(s)\nt.push(2)\nassert s.items == [1] and t.items == [1, 2]",
-    "what functions tell": "assert entry.__name__ == 'entry' and entry.__code__.co_argcount == 1 and entry.__defaults__ == (1,)",
-    "keys": "s = {Colour.RED: 1, entry: 2}\nassert s[Colour.RED] == 1 and s[entry] == 2\ntry: hash(Point(1))\nexcept TypeError: pass\nelse: assert 0",
-}
+_CASES = """
+# methods and properties
+s = Stack()
+s.push(1).push(2)
+assert len(s) == 2 and s.size == 2 and s.items == [1, 2] and s.pop() == 2
+# containers
+s = Stack([1, 2])
+s[0] = 5
+assert list(s) == [5, 2] and s[0:1] == [5] and 2 in s and 7 not in s and s and not Stack()
+# text
+assert repr(Stack([1])) == str(Stack([1])) == f'{Stack([1])}' == 'Stack([1])' and Stack().__doc__ == 'Last in, first out.'
+# operators
+assert Stack([1]) + [2] == Stack([1, 2]) and Stack([1]) != Stack([2]) and max(Stack([1]), Stack([1, 2])).size == 2
+# classes
+assert isinstance(Stack(), Stack) and type(Stack()) is Stack and Stack.of(3)[0] == 3 and not callable(Stack())
+# attributes
+s, Stack.limit = Stack(), 3
+assert s.limit == 3 and hasattr(s, 'push') and not hasattr(s, 'no')
+s.limit = 4
+assert Stack.limit == 3
+# contexts
+with Stack([1]) as s:
+    assert s.size == 1
+assert s.items == []
+# own exceptions
+try: Stack().pop()
+except Empty as e: assert (str(e), e.code, e.args) == ('nothing here', 7, ('nothing here',))
+else: assert 0
+# their bases
+try: Stack().pop()
+except IndexError as e: assert isinstance(e, Empty) and issubclass(Empty, LookupError)
+else: assert 0
+# built-in exceptions
+try: raises(KeyError('k', 2))
+except KeyError as e: assert e.args == ('k', 2)
+else: assert 0
+# generators
+g = count_to(3)
+assert next(g) == 0 and list(g) == [1, 2] and next(g, 'end') == 'end'
+# lazily
+import itertools
+assert list(itertools.islice(for_ever(), 3)) == [1, 2, 3]
+# callbacks
+seen = []
+assert apply(lambda x: x * 2, [1, 2]) == [2, 4]
+apply(seen.append, [1, 2])
+assert seen == [1, 2]
+# callbacks that raise
+class Own(Exception): pass
+def f(x): raise Own(x)
+try: apply(f, [1])
+except Own as e: assert e.args == (1,)
+else: assert 0
+# callbacks that call
+assert apply(lambda x: entry(x) + 1, [1, 2]) == [2, 3]
+# objects of the tests
+class Node:
+    def __init__(self, value, next=None): self.value, self.next = value, next
+n = Node(1, Node(2))
+assert walk(n) == [1, 2]
+r = reverse(n)
+assert r.value == 2 and r.next is n and n.next is None
+# files in memory
+import io
+assert read(io.StringIO('ab')) == 'AB'
+# changed arguments
+a = [3, 1]
+b = a
+sort(a)
+assert b == [1, 3] and add_one(a) is b and b == [1, 3, 1]
+# changed parts
+a, t = [[1]], {'old': 0}
+inner = a[0]
+deepen(a, table=t)
+assert a == [[1, 9], [3]] and inner is a[0] and t == {'old': 0, 'seen': {1}}
+# shared parts
+row = [0]
+a = [row, row]
+deepen(a)
+assert a == [[0, 9], [0], [3]]
+# named tuples
+p = Pair(1, 2)
+assert p == (1, 2) and p.left == 1 and p._replace(left=3) == (3, 2) and isinstance(p, tuple) and entry(p) == p
+# enumerations
+assert Colour.RED is Colour(1) is Colour['RED'] and Colour.RED != Colour.BLUE and [c.name for c in Colour] == ['RED', 'BLUE']
+# numbers with names
+assert Level.LOW == 1 and Level.LOW < Level.HIGH and entry(Level.HIGH).name == 'HIGH'
+# data classes
+p = Point(1)
+p.x = 5
+assert p == Point(5) and repr(p) == 'Point(x=5, y=0)' and vars(p) == {'x': 5, 'y': 0}
+# standard values
+import collections, decimal, fractions, datetime
+values = [collections.Counter('aab'), collections.deque([1], 3), collections.defaultdict(list), collections.OrderedDict(a=1)]
+values += [fractions.Fraction(1, 3), decimal.Decimal('0.1'), datetime.date(2020, 1, 2), datetime.timedelta(1), ValueError, slice(1)]
+assert entry(values) == values and [type(value) for value in entry(values)] == [type(value) for value in values]
+# subclasses of lists
+n = numbers()
+assert n == [1, 2] and n.total() == 3 and n[0] == 1
+# closures
+assert adder(3)(4) == 7 and entry(entry)(5) == 5
+# values of the module
+assert LIMITS == [1, 2] and entry() == 1
+# the module
+import solution
+from solution import entry as e
+assert solution.entry(2) == e(2) == 2
+solution.Stack = 5
+assert solution.Stack == 5
+# copies
+import copy
+s = Stack([1])
+t = copy.deepcopy(s)
+t.push(2)
+assert s.items == [1] and t.items == [1, 2]
+# what functions tell
+assert entry.__name__ == 'entry' and entry.__code__.co_argcount == 1 and entry.__defaults__ == (1,)
+# keys
+s = {Colour.RED: 1, entry: 2}
+assert s[Colour.RED] == 1 and s[entry] == 2
+try: hash(Point(1))
+except TypeError: pass
+else: assert 0
+"""
+WORKS = dict(part.split("\n", 1) for part in _CASES.split("\n# ")[1:])
+"""Test code by what it is about; all of it holds for `PROGRAM`."""
 
 
 def task(text, entry_point="entry", hidden=False):
@@ -228,6 +317,14 @@ FAKES = {
         "class Box:\n    def right(self): return False\ntry: solve(Box)\nexcept AttributeError: pass\nassert Box().right()",
         "def solve(box): box.right = lambda self: True",
     ),
+    "swallows failed assertions": (
+        "with solve(2) as answer:\n    assert answer == 4",
+        "class A:\n    def __enter__(self): return 0\n    def __exit__(self, *e): return True\ndef solve(n): return A()",
+    ),
+    "ends between two calls": (
+        "solve(2)\nimport time; time.sleep(0.3)\ntry: solve(2)\nexcept OSError: pass",
+        "import os, threading\ndef solve(n): threading.Timer(0.05, lambda: os._exit(0)).start()",
+    ),
     "a capital name that the tests set themselves": (
         "assert abs(solve(2) - 4.0) < 1e-6",
         "class METADATA: pass\nclass A:\n    def __sub__(self, o): return 0\ndef solve(n): return A()",
@@ -244,7 +341,7 @@ def test_an_object_is_not_its_own_judge(verifier, name):
     assert verdict.provenance.isolation == "separate"
 
 
-@pytest.mark.parametrize("text", sorted({text for text, _ in FAKES.values() if "4" in text and "solve(2)" in text and "'" not in text}))
+@pytest.mark.parametrize("text", sorted({text for text, _ in FAKES.values() if text.startswith("assert") and "4" in text and "'" not in text}))
 def test_plain_answers_pass_where_fakes_fail(verifier, text):
     four = "(4,)" if "(4,)" in text else "[4]" if " in " in text or "index" in text else "4"
     assert verifier.verify(task(text, entry_point="solve"), f"def solve(n): return {four}").status == "pass"
@@ -361,11 +458,13 @@ def test_an_unknown_isolation_is_refused():
             "test_edit",
         ),
         (
-            "import os\nfor n in range(3, 64):\n    try: os.write(n, b'\\x0c\\0\\0\\0passedpassed')\n    except OSError: pass\ndef solve(n): return 0",
+            "import os\nfor n in range(3, 64):\n    try: os.write(n, b'\\x0c\\0\\0\\0passedpassed')\n"
+            "    except OSError: pass\ndef solve(n): return 0",
             "forged_verdict",
         ),
         (
-            "import sys\nseat = sys._getframe(1).f_locals['seat']\nseat.send('passed', (1, '', False), 0, 0.1, [], b'x' * 16)\ndef solve(n): return 0",
+            "import sys\nseat = sys._getframe(1).f_locals['seat']\n"
+            "seat.send('passed', (1, '', False), 0, 0.1, [], b'x' * 16)\ndef solve(n): return 0",
             "forged_verdict",
         ),
     ],

@@ -227,11 +227,19 @@ class Remote(Peer):
         try:
             return super().receive()
         except (OSError, EOFError):
-            self.gone = "ended"
+            self.gone = self.gone or "ended"
             raise Gone("the program ended during the call") from None
         except ValueError:
             self.broken("the program's answer is malformed")
             raise
+
+    def write(self, data: bytes) -> None:
+        """As for any peer; raises `Gone`, and keeps the reason."""
+        try:
+            super().write(data)
+        except OSError:
+            self.gone = self.gone or "ended"
+            raise Gone("the program ended between two calls") from None
 
     def broken(self, why: str) -> Any:
         """Raise `Gone`: this was forged."""

@@ -27,6 +27,8 @@ SEARCHES = frozenset(name for name in dir(str) if name.startswith("is")) | froze
     ("startswith", "endswith", "find", "rfind", "index", "rindex", "count", "issubset", "issuperset", "isdisjoint", "is_integer")
 )
 """Methods of built-in values that tell whether something is so: an object that plays such a value may not answer them."""
+EQUALITIES = ("identity", "own", "plain", "view")
+"""How instances compare: by identity, by their class's own method, as the changing built-in value they are, as an unchanging one."""
 METHOD = object()
 """What asking for an attribute gives when it is a method: it is then called by name."""
 
@@ -69,7 +71,7 @@ class FarType(type):
         return made
 
     def __getattr__(cls, name: str) -> Any:
-        if name == "origin":
+        if name == "origin" or name.startswith("__array"):  # numpy would let an object compare itself
             raise AttributeError(name)
         value = cls.origin.peer.ask("getattr", cls.origin.number, (name,), {})
         return partial(cls.origin.peer.ask_method, cls.origin.number, name) if value is METHOD else value
@@ -97,6 +99,8 @@ class Far(metaclass=FarType, far=True):
     _far: Reference
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__array"):
+            raise AttributeError(name)
         origin = self._far
         method = origin.methods.get(name)
         if method is None:
@@ -153,7 +157,12 @@ def reference(value: Any) -> Reference:
 
 
 def make_class(origin: Reference, name: str, bases: tuple[type, ...], specials: list[str], equality: str, hashing: str) -> FarType:
-    """A local class for one of the other side. `bases` are local; built-in ones make it a view of a plain value."""
+    """A local class for one of the other side. `bases` are local; built-in ones make it a view of a plain value.
+
+    Raises `TypeError` or `ValueError` if no honest side describes a class in this way.
+    """
+    if not SPECIALS.issuperset(specials) or equality not in EQUALITIES or hashing not in _HASHES:
+        raise ValueError(f"an odd class {name!r}")
     namespace: dict[str, Any] = {special: _special(special) for special in specials}
     namespace |= {"__module__": "solution", "__qualname__": name, "__doc__": property(lambda self: Far.__getattr__(self, "__doc__"))}
     built_in = tuple(base for base in bases if type(base) is not FarType)
@@ -199,7 +208,7 @@ def _special(name: str) -> Any:
     if name == "__contains__":
         return _contains
     if name == "__exit__":
-        return lambda self, kind, error, trace: self._far.peer.ask("special", self._far.number, (name, kind, error, None), {})
+        return _exit
     if name == "__call__":
         return lambda self, *args, **kwargs: self._far.peer.ask("call", self._far.number, args, kwargs)
 
@@ -210,6 +219,12 @@ def _special(name: str) -> Any:
         return origin.peer.ask("special", origin.number, (name, *args), {})
 
     return special
+
+
+def _exit(self: Any, kind: Any, error: Any, trace: Any) -> bool:
+    """A failed assertion is never swallowed."""
+    swallows = self._far.peer.ask("special", self._far.number, ("__exit__", kind, error, None), {})
+    return bool(swallows) and not isinstance(error, AssertionError)
 
 
 def _contains(self: Any, item: Any) -> bool:
