@@ -341,7 +341,9 @@ def test_an_object_is_not_its_own_judge(verifier, name):
     assert verdict.provenance.isolation == "separate"
 
 
-@pytest.mark.parametrize("text", sorted({text for text, _ in FAKES.values() if text.startswith("assert") and "4" in text and "'" not in text}))
+@pytest.mark.parametrize(
+    "text", sorted({text for text, _ in FAKES.values() if text.startswith("assert") and "4" in text and "'" not in text})
+)
 def test_plain_answers_pass_where_fakes_fail(verifier, text):
     four = "(4,)" if "(4,)" in text else "[4]" if " in " in text or "index" in text else "4"
     assert verifier.verify(task(text, entry_point="solve"), f"def solve(n): return {four}").status == "pass"

@@ -36,14 +36,15 @@ def run(seat: Seat, link: int) -> None:
     for index, (unit, kind, code) in enumerate(seat.request["drives"]):
         seat.start_unit(unit)
         started = time.perf_counter()
-        frame = _drive(remote, dict(namespace), kind, code)
+        frame = drive(remote, dict(namespace), kind, code)
         seat.send(*frame, index, time.perf_counter() - started)
         if remote.gone:
             os._exit(1)
     os._exit(0)
 
 
-def _drive(remote: Remote, namespace: dict[str, Any], kind: str, code: str) -> tuple[Any, ...]:
+def drive(remote: Remote, namespace: dict[str, Any], kind: str, code: str) -> tuple[Any, ...]:
+    """Run one piece of test code. The frame that says how it went: broken, passed, failed or undecided."""
     try:
         compiled = compile(code, wire.DRIVER, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:

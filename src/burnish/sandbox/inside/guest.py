@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import atexit
 import marshal
 import os
@@ -10,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
-from . import codec, shared, wire
+from . import codec, driver, shared, wire
 from .peer import Peer
 from .seat import Seat, describe, run_preamble, text_of
 
@@ -40,7 +41,9 @@ def run(seat: Seat, link: int, output: int) -> None:
         elif mode == "calls":
             _run_calls(seat, vars(module)[request["entry_point"]])
         else:
-            _Host(link, seat.limit).serve(module, [name for name in vars(module) if name not in given], request["entry_point"])
+            host = _Host(link, seat.limit)
+            host.greet(module, [name for name in vars(module) if name not in given], request["entry_point"])
+            host.serve()
     os._exit(0)
 
 
@@ -141,10 +144,13 @@ def _run_script(seat: Seat, module: ModuleType) -> None:
 class _Host(Peer):
     """The program, as it serves a driver. Its objects are asked by number; 0 is its module."""
 
-    def serve(self, module: ModuleType, names: list[str], entry_point: str) -> None:
-        """Say that the program is loaded, and what it defines; then answer questions until the driver hangs up."""
+    def greet(self, module: ModuleType, names: list[str], entry_point: str) -> None:
+        """Say that the program is loaded, and what it defines."""
         self._own.append(module)
         self.tell((names, vars(module)[entry_point]))
+
+    def serve(self) -> NoReturn:
+        """Answer questions until the driver hangs up."""
         while True:
             try:
                 self.answer(self.receive())
@@ -163,6 +169,36 @@ def sample(values: List[int], power: float = 2.0) -> List[float]:
 class Sample:
     def method(self): return [self]
 """
+
+
+_SAMPLE_TEST = """
+def check(candidate):
+    for values in [[1, 2], [3]]:
+        assert len(candidate(values, power=1.0)) == len(values) and candidate(values) != [0]
+"""
+
+
+class _Rehearsal(driver.Remote):
+    """A driver whose guest answers in the same process."""
+
+    host: _Host
+
+    def write(self, data: bytes) -> None:
+        """Send a question and have it answered."""
+        super().write(data)
+        self.host.answer(self.host.receive())
+
+
+def _rehearse(module: ModuleType) -> None:
+    """One conversation between a guest and a driver."""
+    left, right = _socket.socketpair()
+    remote = _Rehearsal(right.fileno(), 1 << 20, "sample")
+    remote.host = _Host(left.fileno(), 1 << 20)
+    remote.host.greet(module, [], "sample")
+    if remote.meet():
+        driver.drive(remote, {}, "check", _SAMPLE_TEST)
+    left.close()
+    right.close()
 
 
 def warm_up(rounds: int = 20) -> None:
@@ -184,6 +220,11 @@ def warm_up(rounds: int = 20) -> None:
         run_preamble(seat, module.__dict__)
         if _load(seat, module):
             _run_calls(seat, vars(module)["sample"])
+            _rehearse(module)
+            seat.request["nonce"] = b""
+            room = shared.Room(seat, vars(module))
+            room.run("calls", [(([1, 2, 3],), {}, [1.0], "", 0.0, True)])
+            room.run("check", _SAMPLE_TEST)
         for value in ({"a": (1.5, None), 2: {3}}, True, -1, "text"):
             seat.send("value", value, 0, 0.5)
     os.close(sink)

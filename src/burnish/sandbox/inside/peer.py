@@ -3,7 +3,7 @@
 Each side numbers those of its own objects that it has told the other of; the other side holds stand-ins (`far`). The link
 is symmetric, so that functions of the tests can be called back. Arguments that a call has changed are changed here too.
 A question is (operation, number, args, kwargs), an answer (kind, content, changed arguments); a hello is any other value.
-What stands for an object in a message: ("yours", n) · ("known", n), told of before · ("made", name, parts) ·
+What stands for an object in a message: ("yours", n) · ("known", n), told of before · ("made", name, parts) · ("function", n) ·
 ("type", n, name, bases, special methods, equality, hashing) · ("mine", n, class, claims to equal anything, plain value).
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import copy
 import marshal
-from types import BuiltinMethodType, MethodType
+from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
 from . import codec, compare, parts, wire
-from .far import METHOD, SPECIALS, FarType, Reference, is_far, make_class, make_instance, reference
+from .far import METHOD, SPECIALS, FarFunction, FarType, Reference, is_far, make_class, make_instance, reference
 from .seat import describe, text_of
 
 MOST_OBJECTS = 100_000
@@ -190,19 +190,23 @@ class Peer:
             raise codec.CodecError(f"more than {MOST_OBJECTS} objects")
         number = self._numbers[id(value)] = len(self._own)
         self._own.append(value)
+        if kind is FunctionType:
+            return "function", number
         return ("type", number, *_about_class(value)) if isinstance(value, type) else ("mine", number, kind, *_about(value, kind))
 
     def _resolve(self, payload: Any) -> Any:
         """What a stand-in in a received message means here."""
-        if payload[0] in ("known", "type", "mine") and payload[1] in self._far:
+        if payload[0] in ("known", "function", "type", "mine") and payload[1] in self._far:
             return self._far[payload[1]]
         match payload:
             case ("yours", int(number)) if 0 <= number < len(self._own):
                 return self._own[number]
             case ("made", str(name), content):
                 return parts.put_together(name, content)
+            case ("function", int(number)):
+                made: Any = make_instance(Reference(self, number), FarFunction, None)
             case ("type", int(number), str(name), tuple(bases), list(specials), str(equality), str(hashing)):
-                made: Any = make_class(Reference(self, number), name, bases, specials, equality, hashing)
+                made = make_class(Reference(self, number), name, bases, specials, equality, hashing)
             case ("mine", int(number), kind, bool(claims), plain) if type(kind) is FarType:
                 made = make_instance(Reference(self, number), kind, plain)
                 if claims:
