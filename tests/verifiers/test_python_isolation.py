@@ -183,6 +183,11 @@ assert n == [1, 2] and n.total() == 3 and n[0] == 1
 assert adder(3)(4) == 7 and entry(entry)(5) == 5
 # values of the module
 assert LIMITS == [1, 2] and entry() == 1
+# helpers of the tests
+import math
+def twice(x): return 2 * x
+assert entry(math.floor(2.5)) == twice(1) == len(apply(twice, numbers()))
+assert entry([twice(n) for n in count_to(3)]) == [0, 2, 4]
 # the module
 import solution
 from solution import entry as e
@@ -401,7 +406,7 @@ NEEDS_ONE = {
     ),
     "input": ("import io, sys\nsys.stdin = io.StringIO('7')\nassert ask() == 7", "replaces"),
     "seed": ("import random\nrandom.seed(1)\na = dice()\nrandom.seed(1)\nassert a == dice()", "state"),
-    "async": ("import asyncio\nassert asyncio.run(soon()) == 3", "concurrently"),
+    "async": ("import asyncio as a\nassert a.run(soon()) == 3", "concurrently"),
 }
 NEEDY = (
     "import random\ndef entry(x): return x\ndef tell(): print(5)\ndef ask(): return int(input())\n"
@@ -417,6 +422,19 @@ def test_what_needs_one_address_space_gets_it_and_says_why(verifier, name):
     assert verdict.provenance.isolation == "shared"
     assert reason in verdict.diagnostics[0].message
     assert verdict.diagnostics[0].visibility == "eval"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed, signal, gc, stdout = 3, [1], 2, 'x'\nsignal.append(seed)\nassert entry(seed) == seed",
+        "class Page:\n    def seed(self): return 1\nassert entry(Page().seed()) == 1",
+        "import random\nassert entry(random.Random(3).random()) < 1",
+    ],
+)
+def test_names_of_the_tests_own_need_nothing(verifier, text):
+    verdict = verifier.verify(task(text), NEEDY)
+    assert (verdict.status, verdict.provenance.isolation) == ("pass", "separate")
 
 
 def test_strict_refuses_what_needs_one_address_space():

@@ -6,7 +6,8 @@ What decides is the text of the test code alone: nothing that a program does or 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import sys
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Literal, get_args
@@ -28,7 +29,7 @@ _NEEDS = {
         *("inspect", "dis", "tokenize", "linecache", "GeneratorType", "FunctionType", "LambdaType", "MethodType", "CoroutineType"),
     ),
     "the test code replaces what the program reads, prints or calls": (
-        *("stdin", "stdout", "stderr", "redirect_stdout", "redirect_stderr", "builtins", "__builtins__", "mock", "patch"),
+        *("stdin", "stdout", "stderr", "redirect_stdout", "redirect_stderr", "builtins", "__builtins__", "mock"),
         *("monkeypatch", "capsys", "__globals__"),
     ),
     "the test code changes the state of the process": (
@@ -44,18 +45,29 @@ _REASONS = {name: reason for reason, names in _NEEDS.items() for name in names}
 def needs_sharing(code: str) -> str:
     """Why test code has to run in the program's own address space, empty if it need not."""
     tree = tables.parsed(code)
-    names = () if tree is None else (name for node in ast.walk(tree) for name in _named(node))
+    if tree is None:
+        return ""
+    nodes = list(ast.walk(tree))
+    modules = {alias.asname or alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names = (name for node in nodes for name in _named(node, modules | sys.stdlib_module_names))
     return next((_REASONS[name] for name in names if name in _REASONS), "")
 
 
-def _named(node: ast.AST) -> list[str]:
+def _named(node: ast.AST, modules: Set[str]) -> list[str]:
+    """Names in a node that stand for something outside the test code: imports, attributes of modules, fixtures."""
     match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
-            return [name]
         case ast.Import(names=aliases):
             return [part for alias in aliases for part in alias.name.split(".")]
         case ast.ImportFrom(module=module, names=aliases):
             return [*(module or "").split("."), *(alias.name for alias in aliases)]
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules:
+            return [name]
+        case ast.Attribute(attr=name) | ast.Name(id=name) if name.startswith("__"):
+            return [name]
+        case ast.Attribute(value=ast.Attribute(attr="random"), attr="seed"):
+            return ["seed"]
+        case ast.arg(arg="capsys" | "monkeypatch" as name):
+            return [name]
         case ast.Await() | ast.AsyncFor() | ast.AsyncWith():
             return ["await"]
     return []
@@ -164,5 +176,6 @@ def _is_verdict(verdict: Any) -> bool:
 _SIGNS = {
     "builtins": TamperFlag(code="equality_override", evidence="the program replaced built-in functions"),
     "equality": _EQUALITY,
+    "judge": TamperFlag(code="test_edit", evidence="the program rewrote functions of its judge"),
     "tests": TamperFlag(code="test_edit", evidence="a function of the test code was rewritten while it ran"),
 }

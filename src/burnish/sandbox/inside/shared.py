@@ -28,6 +28,9 @@ LOOKS_INSIDE = frozenset({"inspect", "dis", "__code__", "__globals__", "__closur
 """Names in test code that want the program's own function, not one that counts its calls."""
 
 
+_JUDGES = {function: function.__code__ for function in (same, matches, codec.encode, codec.decode, describe, Seat.send)}
+
+
 class Room:
     """Where program and tests meet. Made before the program is loaded, so that it knows what was there before."""
 
@@ -115,6 +118,8 @@ class Room:
         now = vars(builtins)
         kept = all(now.get(name) is value or name in touched for name, value in self._builtins.items())
         signs = [] if kept else ["builtins"]
+        if any(function.__code__ is not code for function, code in _JUDGES.items()):
+            signs.append("judge")
         if any(isinstance(value, type) and _claims_anything(value) for value in list(self._program.values())):
             signs.append("equality")
         return signs
