@@ -24,7 +24,7 @@ class Asking(Peer):
 @pytest.fixture
 def near():
     left, right = socket.socketpair()
-    near, far = Asking(left.fileno(), 1 << 20), Peer(right.fileno(), 1 << 20)
+    near, far = Asking(left.fileno(), 1 << 20, 1 << 20), Peer(right.fileno(), 1 << 20, 1 << 20)
     near.other = far
     yield near
     left.close()
@@ -33,7 +33,7 @@ def near():
 
 def lend(near, thing):
     """A stand-in at the near end for a thing of the far end."""
-    return codec.decode(near.other._encode(("value", thing, None), 1 << 20), near._resolve)[1]
+    return codec.decode(near.other._encode(("value", thing, None)), near._resolve)[1]
 
 
 def test_a_stand_in_asks_its_original_and_comes_home(near):
@@ -57,7 +57,7 @@ def test_what_could_not_be_sent_is_forgotten(near):
         __eq__ = object.__eq__
 
     with pytest.raises(codec.CodecError):
-        near.other._encode(("value", [Stubborn(), 1 << (1 << 21)], None), 1 << 20)
+        near.other._encode(("value", [Stubborn(), 1 << (1 << 21)], None))
     assert near.other._own == []
     assert near.other._numbers == {}
     assert type(lend(near, Stubborn())).__name__.endswith("Stubborn")
@@ -96,7 +96,7 @@ def test_no_honest_end_sends_this(near, payload):
 
 
 def test_in_the_trusted_parent_nothing_stands_for_anything(near):
-    data = near.other._encode(("value", SimpleNamespace(), None), 1 << 20)
+    data = near.other._encode(("value", SimpleNamespace(), None))
     with pytest.raises(codec.CodecError, match="tag"):
         codec.decode(data)
 

@@ -188,6 +188,10 @@ import math
 def twice(x): return 2 * x
 assert entry(math.floor(2.5)) == twice(1) == len(apply(twice, numbers()))
 assert entry([twice(n) for n in count_to(3)]) == [0, 2, 4]
+# large arguments and answers
+rows = [0] * 300_000
+assert len(entry(rows)) == 300_000 and entry('x' * 900_000) == 'x' * 900_000
+assert apply(len, [rows[:9000]]) == [9000]
 # the module
 import solution
 from solution import entry as e
@@ -326,6 +330,15 @@ FAKES = {
         "with solve(2) as answer:\n    assert answer == 4",
         "class A:\n    def __enter__(self): return 0\n    def __exit__(self, *e): return True\ndef solve(n): return A()",
     ),
+    "odd things to show": (
+        "assert solve(2) == 4",
+        "import os\nclass A:\n    first = True\n"
+        "    def __hash__(self):\n        if not A.first: os._exit(0)\n"
+        "        A.first = False; return 1\n"
+        "    def __eq__(self, o): return o is self\ndef solve(n): return {A()}",
+    ),
+    "an exception with a giant name": ("assert solve(2) == 4", "def solve(n): raise type('A' * 2_000_000, (ValueError,), {})"),
+    "an answer of giant size": ("assert solve(2) == 4", "def solve(n): return 'x' * 5_000_000"),
     "ends between two calls": (
         "solve(2)\nimport time; time.sleep(0.3)\ntry: solve(2)\nexcept OSError: pass",
         "import os, threading\ndef solve(n): threading.Timer(0.05, lambda: os._exit(0)).start()",

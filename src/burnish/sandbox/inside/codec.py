@@ -121,6 +121,8 @@ def _keeps_equality(kind: type, base: type) -> bool:
 
 GUEST_MODULE = "solution"
 """`__name__` of the module that holds the artefact."""
+TEST_MODULE = "tests"
+"""`__name__` in the namespace of the tests."""
 
 
 def rebuilt(value: Any, base: type) -> Any:

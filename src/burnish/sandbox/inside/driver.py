@@ -19,7 +19,7 @@ from typing import Any
 
 from . import codec, wire
 from .far import FarType, Undecided, is_far, reference
-from .peer import Gone, Peer
+from .peer import QUESTION_BYTES, Gone, Peer, shortened
 from .seat import TEXT, Seat, describe, repr_of, run_preamble, text_of
 
 _CALLABLE = (FunctionType, BuiltinFunctionType, MethodType, partial, type)
@@ -27,7 +27,7 @@ _CALLABLE = (FunctionType, BuiltinFunctionType, MethodType, partial, type)
 
 def run(seat: Seat, link: int) -> None:
     """Run test code against the guest. Never returns; ends with status 0 unless the guest ended first."""
-    namespace: dict[str, Any] = {"__name__": "tests"}
+    namespace: dict[str, Any] = {"__name__": codec.TEST_MODULE}
     run_preamble(seat, namespace)
     seat.send("ready")
     remote = Remote(link, seat.limit + 1000, seat.request["entry_point"])
@@ -50,7 +50,7 @@ def drive(remote: Remote, namespace: dict[str, Any], kind: str, code: str) -> tu
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         return "broken", f"{type(error).__name__}: {text_of(error)}"
     remote.begin()
-    frame: tuple[Any, ...] = ("passed",)
+    frame: tuple[Any, ...]
     try:
         candidate = remote.provide(compiled, namespace)
         exec(compiled, namespace)
@@ -58,7 +58,8 @@ def drive(remote: Remote, namespace: dict[str, Any], kind: str, code: str) -> tu
             namespace["check"](candidate)
     except BaseException as error:
         verdict = remote.verdict()
-        frame = ("failed", describe(error, wire.DRIVER), vars(error).get("remote"), remote.shown(), verdict)
+        description = shortened(describe(error, wire.DRIVER))
+        frame = ("failed", description, vars(error).get("remote"), remote.shown(), verdict)
     else:
         frame = ("passed", remote.verdict())
     return ("undecided", remote.undecided) if remote.undecided and not remote.gone else frame
@@ -99,7 +100,7 @@ class Remote(Peer):
     file = wire.DRIVER
 
     def __init__(self, link: int, limit: int, entry_point: str) -> None:
-        super().__init__(link, limit)
+        super().__init__(link, limit, QUESTION_BYTES)
         self._entry_point = entry_point
         self._candidate: Any = None
         self._offered: frozenset[str] = frozenset()
@@ -110,7 +111,7 @@ class Remote(Peer):
     def meet(self) -> bool:
         """Wait for the guest's hello: the names that it defines and its entry point. False if it ends before it can serve."""
         try:
-            names, entry = codec.decode(wire.read_block(self._link, self._limit), self._resolve)
+            names, entry = codec.decode(wire.read_block(self._link, self._most_in), self._resolve)
             self._offered = frozenset(names)
         except (EOFError, OSError, ValueError, TypeError):
             return False
@@ -209,9 +210,9 @@ class Remote(Peer):
     def _permit(self, operation: str, target: Any, name: Any) -> None:
         """Attributes only of the tests' own classes, in-memory files, and public ones; classes themselves are not changed."""
         owner = target if isinstance(target, type) else type(target)
-        if type(name) is not str or name.startswith("_") or (isinstance(target, _CALLABLE) and owner.__module__ != "tests"):
+        if type(name) is not str or name.startswith("_") or (isinstance(target, _CALLABLE) and owner.__module__ != codec.TEST_MODULE):
             raise AttributeError(f"{type(target).__name__!r} object has no attribute {text_of(name)!r}")
-        if owner.__module__ != "tests" and owner not in (io.StringIO, io.BytesIO):
+        if owner.__module__ != codec.TEST_MODULE and owner not in (io.StringIO, io.BytesIO) and hasattr(target, name):
             self.give_up(f"the test code passes an object of type {owner.__module__}.{owner.__qualname__}")
         if operation in ("setattr", "delattr") and (isinstance(target, type) or callable(getattr(owner, name, None))):
             raise AttributeError(f"attribute {name!r} of an object of the tests cannot be replaced")
@@ -250,10 +251,13 @@ class Remote(Peer):
     # what is shown of the last question -------------------------------------------------------------------------------
 
     def shown(self) -> tuple[str, str] | None:
-        """The last question as source text and its answer."""
-        if self.last is None:
+        """The last question as source text and its answer; None if there was none or the program prevents it."""
+        try:
+            return None if self.last is None else self._shown(*self.last)
+        except BaseException:
             return None
-        request, reply = self.last
+
+    def _shown(self, request: bytes, reply: bytes) -> tuple[str, str]:
         operation, number, args, kwargs = codec.decode(request, self.resolve_sent)
         names = [*(repr_of(value) for value in args), *(f"{key}={repr_of(value)}" for key, value in kwargs.items())]
         what = self._called.get(number) or type(self._far.get(number)).__name__

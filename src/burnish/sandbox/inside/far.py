@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from . import codec
+
 if TYPE_CHECKING:
     from .peer import Peer
 
@@ -180,9 +182,14 @@ def make_class(origin: Reference, name: str, bases: tuple[type, ...], specials: 
     Raises `TypeError` or `ValueError` if no honest side describes a class in this way.
     """
     if not SPECIALS.issuperset(specials) or equality not in EQUALITIES or hashing not in _HASHES:
-        raise ValueError(f"an odd class {name!r}")
+        raise ValueError("no honest side describes a class so")
+    name = name[:100]
     namespace: dict[str, Any] = {special: _special(special) for special in specials}
-    namespace |= {"__module__": "solution", "__qualname__": name, "__doc__": property(lambda self: Far.__getattr__(self, "__doc__"))}
+    namespace |= {
+        "__module__": codec.GUEST_MODULE,
+        "__qualname__": name,
+        "__doc__": property(lambda self: Far.__getattr__(self, "__doc__")),
+    }
     built_in = tuple(base for base in bases if type(base) is not FarType)
     root: FarType = FarView if equality == "view" else Far
     near = tuple(base for base in bases if issubclass(base, root)) or (root,)

@@ -14,7 +14,7 @@ from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 from . import codec, driver, shared, wire
-from .peer import Peer
+from .peer import QUESTION_BYTES, Peer
 from .seat import Seat, describe, run_preamble, text_of
 
 PIPE_BYTES = 1 << 16
@@ -41,7 +41,7 @@ def run(seat: Seat, link: int, output: int) -> None:
         elif mode == "calls":
             _run_calls(seat, vars(module)[request["entry_point"]])
         else:
-            host = _Host(link, seat.limit)
+            host = _Host(link, QUESTION_BYTES, seat.limit)
             host.greet(module, [name for name in vars(module) if name not in given], request["entry_point"])
             host.serve()
     os._exit(0)
@@ -193,7 +193,7 @@ def _rehearse(module: ModuleType) -> None:
     """One conversation between a guest and a driver."""
     left, right = _socket.socketpair()
     remote = _Rehearsal(right.fileno(), 1 << 20, "sample")
-    remote.host = _Host(left.fileno(), 1 << 20)
+    remote.host = _Host(left.fileno(), QUESTION_BYTES, 1 << 20)
     remote.host.greet(module, [], "sample")
     if remote.meet():
         driver.drive(remote, {}, "check", _SAMPLE_TEST)

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import codec, compare, parts, wire
 from .far import METHOD, SPECIALS, FarFunction, FarType, Reference, is_far, make_class, make_instance, reference
-from .seat import describe, text_of
+from .seat import TEXT, describe, text_of
 
 MOST_OBJECTS = 100_000
 QUESTION_BYTES = 1 << 26
@@ -25,7 +25,7 @@ _CONTAINERS = frozenset((list, dict, set, bytearray))
 _MAY_CONTAIN = _CONTAINERS | {tuple}
 _VIEWED = (int, float, complex, str, bytes, tuple, frozenset)
 _CHANGING = (list, dict, set, bytearray)
-OWN_MODULES = (codec.GUEST_MODULE, "tests")
+_OWN_MODULES = (codec.GUEST_MODULE, codec.TEST_MODULE)
 
 
 class Gone(BaseException):
@@ -38,8 +38,9 @@ class Peer:
     file = wire.ARTEFACT
     """Where the code of this side comes from, for the place of an exception."""
 
-    def __init__(self, link: int, limit: int) -> None:
-        self._link, self._limit = link, limit
+    def __init__(self, link: int, most_in: int, most_out: int) -> None:
+        """Limits in bytes: of a message that is read, of one that is sent."""
+        self._link, self._most_in, self._most_out = link, most_in, most_out
         self._own: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._far: dict[int, Any] = {}
@@ -83,7 +84,7 @@ class Peer:
     def ask(self, operation: str, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of an operation on the other side's object `number`; raises what it raised."""
         try:
-            request = self._encode((operation, number, args, kwargs), QUESTION_BYTES)
+            request = self._encode((operation, number, args, kwargs))
         except codec.CodecError as error:
             raise self.cannot_ask(str(error)) from None
         self.last = (request, b"")
@@ -102,7 +103,7 @@ class Peer:
 
     def receive(self) -> tuple[Any, ...]:
         """The next question or answer. Raises `CodecError` (a `ValueError`), `EOFError` or `OSError`."""
-        self._got = wire.read_block(self._link, self._limit)
+        self._got = wire.read_block(self._link, self._most_in)
         message = codec.decode(self._got, self._resolve)
         if type(message) is not tuple or not (_is_answer(message) or _is_question(message)):
             raise codec.CodecError("neither a question nor an answer")
@@ -124,7 +125,7 @@ class Peer:
     def tell(self, message: tuple[Any, ...]) -> None:
         """Send a message; an answer that cannot be sent says so instead."""
         try:
-            data = self._encode(message, self._limit)
+            data = self._encode(message)
         except BaseException as error:
             if message[0] == "raised" and message[1][1] is not None:
                 return self.tell(("raised", (message[1][0], None), None))
@@ -164,10 +165,10 @@ class Peer:
 
     # objects in messages --------------------------------------------------------------------------------------------
 
-    def _encode(self, message: tuple[Any, ...], limit: int) -> bytes:
+    def _encode(self, message: tuple[Any, ...]) -> bytes:
         told = len(self._own)
         try:
-            return codec.encode(message, limit, self._stand_in)
+            return codec.encode(message, self._most_out, self._stand_in)
         except BaseException:
             for thing in self._own[told:]:  # the other side never heard of these
                 del self._numbers[id(thing)]
@@ -230,7 +231,7 @@ def _is_plain(kind: type) -> bool:
     """True for what the codec sends by value although it is no exact built-in type: numbers of numpy, containers of libraries."""
     if any(owner.__module__ == "numpy" and owner.__name__ == "generic" for owner in kind.__mro__):
         return True
-    return kind.__module__ not in OWN_MODULES and issubclass(kind, (*_VIEWED, *_CHANGING))
+    return kind.__module__ not in _OWN_MODULES and issubclass(kind, (*_VIEWED, *_CHANGING))
 
 
 def _about_class(kind: Any) -> tuple[str, tuple[Any, ...], list[str], str, str]:
@@ -343,9 +344,16 @@ def _renew(old: Any, new: Any, seen: set[int]) -> Any:
 # exceptions -------------------------------------------------------------------------------------------------------------
 
 
+def shortened(description: Any) -> tuple[list[str], str, tuple[int, ...] | None]:
+    """A description of an exception of bounded size, whatever the other side makes of its names."""
+    names, message, place = description
+    is_small = place is not None and all(0 <= number < 1 << 31 for number in place)
+    return [name[:100] for name in names[:20]], message[:TEXT], place if is_small else None
+
+
 def _revived(description: Any, sent: Any) -> BaseException:
     """The exception that the other side raised; if it could not be sent, one that says the same."""
-    names, message, _ = description
+    names, message, _ = description = shortened(description)
     error = sent if isinstance(sent, BaseException) else Exception(f"{names[0].rpartition('.')[2]}: {message}")
     vars(error)["remote"] = description
     return error

@@ -37,7 +37,7 @@ class Room:
     def __init__(self, seat: Seat, program: dict[str, Any]) -> None:
         self._seat, self._program = seat, program
         self._nonce = seat.request.pop("nonce")
-        self._given = {**program, "__name__": "tests"}
+        self._given = {**program, "__name__": codec.TEST_MODULE}
         self._builtins = dict(vars(builtins))
 
     def judge(self) -> NoReturn:
