@@ -388,9 +388,9 @@ def test_a_test_that_swallows_everything_does_not_pass_a_program_that_ends(verif
     assert verifier.verify(make(check(text)), source).status in ("fail", "tampered")
 
 
-def test_objects_that_are_not_plain_are_neither_true_nor_equal(verifier):
+def test_objects_that_are_not_plain_are_not_equal_to_plain_values(verifier):
     generator = "def add(a, b):\n    yield a + b\n"
-    assert verifier.verify(make(code("for n in [1]:\n    assert add(n, n)")), generator).status == "fail"
+    assert verifier.verify(make(code("for n in [1]:\n    assert add(n, n) == n + n")), generator).status == "fail"
     assert verifier.verify(make(code("assert add(1, 1) == 2")), generator).status == "fail"
     counter = (
         "from collections import Counter, OrderedDict, namedtuple\n"

@@ -1,8 +1,15 @@
-"""Which checks are judged with program and tests in one address space, and how answers from there are read."""
+"""Which checks are judged with program and tests in one address space, and how answers from there are read.
+
+What decides is the text of the test code alone: nothing that a program does or returns can bring it into the weaker mode.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import sys
+from collections.abc import Sequence, Set
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any, Literal, get_args
 
 from burnish.core.errors import SandboxError
@@ -12,15 +19,64 @@ from burnish.sandbox.pool import Sandbox
 from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _python_calls as answers
 from burnish.verifiers import _python_report as report
+from burnish.verifiers import _python_tables as tables
 from burnish.verifiers._python_judge import Judge, _CodeFolder
 from burnish.verifiers._python_plan import CallCheck, CodeCheck
 
-Isolation = Literal["separate", "shared"]
-ISOLATIONS = get_args(Isolation)
+Isolation = Literal["separate", "shared", "strict"]
+"""`separate`: two address spaces wherever that is possible, `strict`: or no verdict, `shared`: one, where test code is run."""
+ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
+_NEEDS = {
+    "the test code looks at how the program is written": (
+        *("inspect", "dis", "tokenize", "linecache", "GeneratorType", "FunctionType", "LambdaType", "MethodType", "CoroutineType"),
+    ),
+    "the test code replaces what the program reads, prints or calls": (
+        *("stdin", "stdout", "stderr", "redirect_stdout", "redirect_stderr", "builtins", "__builtins__", "mock"),
+        *("monkeypatch", "capsys", "__globals__"),
+    ),
+    "the test code changes the state of the process": (
+        *("seed", "setstate", "setrecursionlimit", "environ", "putenv", "chdir", "getcontext", "setcontext", "localcontext"),
+        *("settrace", "setprofile", "tracemalloc", "gc", "ctypes", "signal", "setlocale"),
+    ),
+    "the test code runs the program concurrently": ("asyncio", "threading", "multiprocessing", "concurrent", "await"),
+}
+_REASONS = {name: reason for reason, names in _NEEDS.items() for name in names}
+
+
+@lru_cache(maxsize=1 << 12)
+def needs_sharing(code: str) -> str:
+    """Why test code has to run in the program's own address space, empty if it need not."""
+    tree = tables.parsed(code)
+    if tree is None:
+        return ""
+    nodes = list(ast.walk(tree))
+    modules = {alias.asname or alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names = (name for node in nodes for name in _named(node, modules | sys.stdlib_module_names))
+    return next((_REASONS[name] for name in names if name in _REASONS), "")
+
+
+def _named(node: ast.AST, modules: Set[str]) -> list[str]:
+    """Names in a node that stand for something outside the test code: imports, attributes of modules, fixtures."""
+    match node:
+        case ast.Import(names=aliases):
+            return [part for alias in aliases for part in alias.name.split(".")]
+        case ast.ImportFrom(module=module, names=aliases):
+            return [*(module or "").split("."), *(alias.name for alias in aliases)]
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules:
+            return [name]
+        case ast.Attribute(attr=name) | ast.Name(id=name) if name.startswith("__"):
+            return [name]
+        case ast.Attribute(value=ast.Attribute(attr="random"), attr="seed"):
+            return ["seed"]
+        case ast.arg(arg="capsys" | "monkeypatch" as name):
+            return [name]
+        case ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+            return ["await"]
+    return []
 
 
 class IsolatingJudge(Judge):
-    """A judge that puts program and tests into one address space when it is asked to."""
+    """A judge that puts program and tests into one address space when it is asked to, or when the test code needs that."""
 
     def __init__(self, sandbox: Sandbox, program: Program, bounds: Bounds, first_fail: bool, cancel: Cancel, isolation: Isolation) -> None:
         super().__init__(sandbox, program, bounds, first_fail, cancel)
@@ -32,7 +88,15 @@ class IsolatingJudge(Judge):
         return self._shared(plans, "asked for") if plain and self._isolation == "shared" else super()._calls(plans)
 
     def _codes(self, plans: list[CodeCheck]) -> int:
-        return self._shared(plans, "asked for") if self._isolation == "shared" else super()._codes(plans)
+        if self._isolation == "shared":
+            return self._shared(plans, "asked for")
+        reason = needs_sharing(plans[0].code)
+        alike = list(takewhile(lambda plan: needs_sharing(plan.code) == reason, plans))
+        if not reason:
+            return super()._codes(alike)
+        if self._isolation == "strict":
+            return self._fail_all(alike, "unknown", "python.undecided", f"{reason}, which needs one address space, and isolation is strict")
+        return self._shared(alike, reason)
 
     def _shared(self, plans: Sequence[CallCheck | CodeCheck], reason: str) -> int:
         self.found.shared.update((plan.spec.id, reason) for plan in plans)

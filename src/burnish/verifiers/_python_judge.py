@@ -317,6 +317,10 @@ class _CodeFolder:
                     plan, "error", report.diagnostic("python.test_error", f"the test code is broken: {message}", hidden), wall_s=seconds
                 )
                 return False
+            case ("undecided", why, _, seconds):
+                note = report.diagnostic("python.undecided", f"not decidable with the program in a process of its own: {why}", hidden)
+                judge._decide(plan, "unknown", note, wall_s=seconds)
+                return False
             case ("passed", (calls, gone, claims), _, seconds):
                 if gone:  # the test swallowed the end of the program
                     self._failed(plan, _SWALLOWED, None, None, calls, gone, seconds)

@@ -9,6 +9,7 @@ from typing import Any
 
 from burnish.core.records import Check, CheckSpec, Counterexample, Diagnostic, Outcome, SourceSpan, TamperFlag
 from burnish.sandbox.inside import wire
+from burnish.sandbox.inside.compare import is_description as is_description
 from burnish.sandbox.inside.compare import matches as matches
 from burnish.sandbox.jobs import Run
 from burnish.text.places import line_starts
@@ -40,21 +41,12 @@ def _position(text: str, starts: list[int], row: int, column: int, in_bytes: boo
     return begin + column, row, column
 
 
-def is_description(value: Any) -> bool:
-    """True for the description of an exception as an honest seat sends it: class names, message, place or None."""
-    if type(value) is not tuple or len(value) != 3:
-        return False
-    names, message, place = value
-    is_place = place is None or (type(place) is tuple and len(place) == 4 and all(type(number) is int for number in place))
-    return type(names) is list and bool(names) and all(type(name) is str for name in names) and type(message) is str and is_place
-
-
 def is_test_report(frame: tuple[Any, ...], index: int) -> bool:
     """True for a frame on the test code of this index as an honest driver sends it; hostile test code may send any other."""
     if len(frame) < 4 or type(frame[-2]) is not int or frame[-2] != index or type(frame[-1]) is not float or not 0 <= frame[-1] < 1e9:
         return False
     match frame[:-2]:
-        case ("broken", str()):
+        case ("broken" | "undecided", str()):
             return True
         case ("passed", (int(), str(), bool())):
             return True

@@ -19,14 +19,14 @@ Row = tuple[tuple[Any, ...], dict[str, Any], Any]
 @lru_cache(maxsize=1 << 12)
 def of_asserts(code: str, entry_point: str) -> list[Row] | None:
     """Rows of assert statements that call `entry_point`, or None if the code is anything more."""
-    tree = _parsed(code)
+    tree = parsed(code)
     return None if tree is None else _rows(tree.body, entry_point)
 
 
 @lru_cache(maxsize=1 << 12)
 def of_check_function(code: str) -> list[Row] | None:
     """Rows of `def check(candidate): …`, or None if the code is anything more."""
-    tree = _parsed(code)
+    tree = parsed(code)
     if tree is None:
         return None
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
@@ -41,7 +41,8 @@ def of_check_function(code: str) -> list[Row] | None:
     return _rows(check.body, names[0])
 
 
-def _parsed(code: str) -> ast.Module | None:
+def parsed(code: str) -> ast.Module | None:
+    """The syntax tree of test code, None if it is too long or no Python."""
     if len(code) > LONGEST:
         return None
     try:

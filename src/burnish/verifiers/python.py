@@ -3,7 +3,9 @@ whole programs by stdin and stdout.
 
 The judged program runs in a jail of its own; expected values and comparison stay in this process, test code runs in a
 second jailed process. So nothing that the program does in its own process can make it pass. Facts only, no rewards.
-With `isolation="shared"` program and tests share one jailed process, which is faster for test code and weaker.
+Test code that cannot work from another process (it reads source, replaces streams) shares one with the program: a weaker
+wall, and the verdict says `isolation="shared"` and why. `isolation="strict"` leaves such checks unknown instead;
+`isolation="shared"` does so for all checks that call functions.
 """
 
 from __future__ import annotations

@@ -62,3 +62,12 @@ def matches(description: Any, expected: str) -> bool:
     if isinstance(getattr(builtins, expected, None), type):
         return f"builtins.{expected}" in names
     return any(expected in (name, name.rpartition(".")[2]) for name in names)
+
+
+def is_description(value: Any) -> bool:
+    """True for the description of an exception as an honest seat sends it: class names, message, place or None."""
+    if type(value) is not tuple or len(value) != 3:
+        return False
+    names, message, place = value
+    is_place = place is None or (type(place) is tuple and len(place) == 4 and all(type(number) is int for number in place))
+    return type(names) is list and bool(names) and all(type(name) is str for name in names) and type(message) is str and is_place

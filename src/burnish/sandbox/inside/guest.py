@@ -8,16 +8,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NoReturn, cast
 
-from . import codec, shared, wire
+from . import codec, driver, kernel, shared, wire
 from .compiler import compiled
-from .seat import Seat, describe, run_preamble, text_of
-
-if TYPE_CHECKING:
-    from .suite import Witness
+from .peer import QUESTION_BYTES, Peer
+from .seat import Seat, describe, outcome, run_preamble, text_of
 
 PIPE_BYTES = 1 << 16
 
@@ -34,6 +32,7 @@ def run(seat: Seat, link: int, output: int) -> None:
         _redirect(request["stdin"], output)
     os.close(output)
     room = shared.Room(seat, vars(module)) if mode == "shared" else None
+    given = set(vars(module)) if mode == "session" else set()
     seat.ready(wire.GUEST_READY)
     if link >= 0:
         seat.leave_page()
@@ -46,8 +45,14 @@ def run(seat: Seat, link: int, output: int) -> None:
             room.judge()
         elif mode == "calls":
             _run_calls(seat, vars(module)[request["entry_point"]])
+        elif mode == "suite":
+            from . import functions, suite
+
+            functions.serve(vars(module), link, seat.limit, suite.Witness(seat))
         else:
-            _serve(vars(module), link, seat.limit, _witness(seat) if mode == "suite" else None)
+            host = _Host(link, QUESTION_BYTES, seat.limit)
+            host.greet(module, [name for name in vars(module) if name not in given], request["entry_point"])
+            host.serve()
     os._exit(0)
 
 
@@ -91,7 +96,7 @@ def _run_calls(seat: Seat, function: Callable[..., Any]) -> None:
             current = unit
             seat.start_unit(unit)
         started = time.perf_counter()
-        frame = _outcome(function, args, kwargs)
+        frame = outcome(function, args, kwargs)
         seconds = time.perf_counter() - started
         try:
             seat.send(*frame, index, seconds)
@@ -117,13 +122,6 @@ def _by_way(function: Callable[..., Any]) -> Callable[..., Any]:
         return (value, args) if "arguments" in way else value
 
     return call
-
-
-def _outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    try:
-        return "value", function(*args, **kwargs)
-    except BaseException as error:
-        return "raised", describe(error, wire.ARTEFACT)
 
 
 def _redirect(stdin: str, output: int) -> None:
@@ -175,34 +173,21 @@ def _run_script(seat: Seat, module: ModuleType) -> None:
     seat.send(*frame)
 
 
-def _witness(seat: Seat) -> Witness:
-    from . import suite
+class _Host(Peer):
+    """The program, as it serves a driver. Its objects are asked by number; 0 is its module."""
 
-    return suite.Witness(seat)
+    def greet(self, module: ModuleType, names: list[str], entry_point: str) -> None:
+        """Say that the program is loaded, and what it defines."""
+        self._own.append(module)
+        self.tell((names, vars(module)[entry_point]))
 
-
-def _serve(namespace: dict[str, Any], link: int, limit: int, witness: Witness | None) -> None:
-    """Say that the program is loaded, then answer the driver's calls until it hangs up, before a witness if there is one."""
-    wire.write_block(link, b"")
-    while True:
-        try:
-            request = wire.read_block(link, 1 << 26)
-            if witness:
-                witness.asked(request)
-            name, args, kwargs = codec.decode(request)
-        except EOFError:
-            os._exit(0)
-        function = namespace.get(name)
-        frame = _outcome(function, args, kwargs) if callable(function) else ("missing", name)
-        if witness:
-            frame = witness.without_place(frame)
-        try:
-            data = codec.encode(frame, limit)
-        except BaseException as error:
-            data = codec.encode(("unsendable", text_of(error)))
-        if witness:
-            witness.answered(data)
-        wire.write_block(link, data)
+    def serve(self) -> NoReturn:
+        """Answer questions until the driver hangs up."""
+        while True:
+            try:
+                self.answer(self.receive())
+            except EOFError:
+                os._exit(0)
 
 
 _SAMPLE = """
@@ -218,6 +203,36 @@ class Sample:
 """
 
 
+_SAMPLE_TEST = """
+def check(candidate):
+    for values in [[1, 2], [3]]:
+        assert len(candidate(values, power=1.0)) == len(values) and candidate(values) != [0]
+"""
+
+
+class _Rehearsal(driver.Remote):
+    """A driver whose guest answers in the same process."""
+
+    host: _Host
+
+    def write(self, data: bytes) -> None:
+        """Send a question and have it answered."""
+        super().write(data)
+        self.host.answer(self.host.receive())
+
+
+def _rehearse(module: ModuleType) -> None:
+    """One conversation between a guest and a driver."""
+    left, right = kernel.socket_pair(kernel.STREAM)
+    remote = _Rehearsal(right, 1 << 20, "sample")
+    remote.host = _Host(left, QUESTION_BYTES, 1 << 20)
+    remote.host.greet(module, [], "sample")
+    if remote.meet():
+        driver.drive(remote, {}, "check", _SAMPLE_TEST)
+    os.close(left)
+    os.close(right)
+
+
 def warm_up(rounds: int = 20) -> None:
     """Run the seats' own code on a harmless sample in the nursery.
 
@@ -230,8 +245,8 @@ def warm_up(rounds: int = 20) -> None:
             "code": marshal.dumps(compile(_SAMPLE, wire.ARTEFACT, "exec")),
             "preamble": compile("import math", wire.PREAMBLE, "exec"),
             "entry_point": "sample",
-            "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})],
             "ways": [],
+            "calls": [(0, ([1, 2, 3],), {}), (1, (None,), {})],
         }
         seat = Seat.__new__(Seat)
         seat.request, seat.limit, seat._pipe, seat._progress = marshal.loads(marshal.dumps(request)), 1 << 20, sink, bytearray(8)
@@ -239,6 +254,11 @@ def warm_up(rounds: int = 20) -> None:
         run_preamble(seat, module.__dict__)
         if _load(seat, module):
             _run_calls(seat, vars(module)["sample"])
+            _rehearse(module)
+            seat.request["nonce"] = b""
+            room = shared.Room(seat, vars(module))
+            room.run("calls", [(([1, 2, 3],), {}, [1.0], "", 0.0, True)])
+            room.run("check", _SAMPLE_TEST)
         for value in ({"a": (1.5, None), 2: {3}}, True, -1, "text"):
             seat.send("value", value, 0, 0.5)
     os.close(sink)

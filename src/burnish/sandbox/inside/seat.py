@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 import os
 import resource
+from collections.abc import Callable, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any
@@ -73,6 +74,14 @@ def run_preamble(seat: Seat, namespace: dict[str, Any]) -> None:
     except BaseException as error:
         seat.send("setup", f"the preamble raised {type(error).__name__}: {error}"[:TEXT])
         os._exit(wire.SETUP_FAILED)
+
+
+def outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """What a call of a function of the artefact comes to: `("value", …)` or `("raised", description)`."""
+    try:
+        return "value", function(*args, **kwargs)
+    except BaseException as error:
+        return "raised", describe(error, wire.ARTEFACT)
 
 
 def describe(error: BaseException, file: str) -> tuple[list[str], str, tuple[int, ...] | None]:

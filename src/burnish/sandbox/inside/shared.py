@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import linecache
 import os
 import sys
 import time
@@ -27,13 +28,16 @@ LOOKS_INSIDE = frozenset({"inspect", "dis", "__code__", "__globals__", "__closur
 """Names in test code that want the program's own function, not one that counts its calls."""
 
 
+_JUDGES = {function: function.__code__ for function in (same, matches, codec.encode, codec.decode, describe, Seat.send)}
+
+
 class Room:
     """Where program and tests meet. Made before the program is loaded, so that it knows what was there before."""
 
     def __init__(self, seat: Seat, program: dict[str, Any]) -> None:
         self._seat, self._program = seat, program
         self._nonce = seat.request.pop("nonce")
-        self._given = {**program, "__name__": "tests"}
+        self._given = {**program, "__name__": codec.TEST_MODULE}
         self._builtins = dict(vars(builtins))
 
     def judge(self) -> NoReturn:
@@ -41,9 +45,13 @@ class Room:
         for index, (unit, kind, content) in enumerate(self._seat.request["drives"]):
             self._seat.start_unit(unit)
             started = time.perf_counter()
-            frame, signs = self._rows(content) if kind == "calls" else self._code(kind, content)
+            frame, signs = self.run(kind, content)
             self._seat.send(*frame, index, time.perf_counter() - started, signs, self._nonce)
         os._exit(0)
+
+    def run(self, kind: str, content: Any) -> tuple[tuple[Any, ...], list[str]]:
+        """Run one drive. The frame that says how it went, and signs of tampering."""
+        return self._rows(content) if kind == "calls" else self._code(kind, content)
 
     def _rows(self, rows: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], list[str]]:
         """Call the entry point row by row until an answer is wrong."""
@@ -76,7 +84,10 @@ class Room:
             return ("broken", f"{type(error).__name__}: {text_of(error)}"), []
         names = names_in(compiled)
         signs = self._signs(names)
-        watch = _Watch(names)
+        if not LOOKS_INSIDE.isdisjoint(names):
+            source = self._seat.request["source"]
+            linecache.cache[wire.ARTEFACT] = (len(source), None, source.splitlines(keepends=True), wire.ARTEFACT)
+        watch = _Watch(names, self._program)
         namespace = self._namespace(names, watch)
         functions: dict[FunctionType, CodeType] = {}
         frame: tuple[Any, ...] = ("passed",)
@@ -107,6 +118,8 @@ class Room:
         now = vars(builtins)
         kept = all(now.get(name) is value or name in touched for name, value in self._builtins.items())
         signs = [] if kept else ["builtins"]
+        if any(function.__code__ is not code for function, code in _JUDGES.items()):
+            signs.append("judge")
         if any(isinstance(value, type) and _claims_anything(value) for value in list(self._program.values())):
             signs.append("equality")
         return signs
@@ -115,7 +128,8 @@ class Room:
 class _Watch:
     """Counts the calls that test code makes, keeps the last one, and looks at what comes back."""
 
-    def __init__(self, names: set[str]) -> None:
+    def __init__(self, names: set[str], program: dict[str, Any]) -> None:
+        self._names, self._program = names, program
         self._raw = not LOOKS_INSIDE.isdisjoint(names)
         self.calls, self.claims = 0, False
         self.last: tuple[str, str] | None = None
@@ -123,6 +137,7 @@ class _Watch:
     def over(self, name: str, value: Any) -> Any:
         """A function that is watched; anything else, and functions that the tests look into, as they are."""
         if self._raw or type(value) not in (FunctionType, BuiltinFunctionType):
+            self.calls += self._raw or name in self._names  # to look at a value of the program is to use it
             return value
 
         @functools.wraps(value)
@@ -143,7 +158,7 @@ class _Watch:
 
     def first_call(self, frame: FrameType, event: str, argument: Any) -> None:
         """A profile function that removes itself once code of the program has run."""
-        if event == "call" and frame.f_code.co_filename == wire.ARTEFACT:
+        if event == "call" and frame.f_globals is self._program:
             sys.setprofile(None)
             self.calls += 1
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import kernel, seccomp, wire
+from . import functions, kernel, seccomp, wire
 from .seat import Seat, describe, text_of
 from .source import assertions, free_names
 
@@ -53,9 +53,12 @@ class Witness:
         return ("raised", (*frame[1][:2], None)) if frame[0] == "raised" else frame
 
 
-def run(seat: Seat, remote: Any) -> None:
+def run(seat: Seat, link: int) -> None:
     """Run the test file of the request against the guest. Never returns."""
     kernel.install_filter(seccomp.no_signals())
+    remote = functions.Functions(link, seat.limit + 1000)
+    if not remote.is_loaded():
+        remote.leave()
     seat.start_unit(0)
     tree = _parsed(seat, seat.request["tests"])
     if tree is not None:
