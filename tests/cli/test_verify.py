@@ -159,7 +159,7 @@ def test_bad_samples_name_their_line(verify, case):
 
 
 BAD_TASKS = {
-    "a field is missing": ({name: DOUBLE[name] for name in DOUBLE if name != "test"}, "t.jsonl:1: not a row in HumanEval's format: 'test' is"),
+    "a field is missing": ({name: DOUBLE[name] for name in DOUBLE if name != "test"}, "t.jsonl:1: not a row in HumanEval's format: 'test'"),
     "a field is no text": (DOUBLE | {"prompt": 3}, "'prompt' is int, not text"),
     "the prompt is no Python": (DOUBLE | {"prompt": "def double(x:"}, "the prompt of 'mine/double' is no Python"),
     "the function is not in the prompt": (DOUBLE | {"entry_point": "triple"}, "defines no function 'triple'"),

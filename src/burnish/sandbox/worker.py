@@ -209,6 +209,7 @@ class _Exchange:
     def __init__(self, server: Server, job: Job, bounds: Bounds, stop: Stop | None) -> None:
         self._server, self._bounds, self._stop = server, bounds, stop
         self._units = units_of(job)
+        self._total_s = min(bounds.wall_s * self._units, bounds.total_wall_s or math.inf, 1e6)
         guest, driver = requests(job, bounds)
         self._unsent = {server._request: memoryview(guest), server._driver_request: memoryview(driver)}
         self._two_seats = isinstance(job, Session)
@@ -217,7 +218,6 @@ class _Exchange:
         self._room = (bounds.output_bytes + 20_000) * (count + 2)
         self._output = bytearray()
         self._aborted = False
-        self._total_exceeded = False
         self.run = Run()
 
     def complete(self, cancel: Cancel) -> Run:
@@ -228,18 +228,18 @@ class _Exchange:
             int(self._bounds.wall_s * 1000),
             int(self._bounds.cpu_s * 1000),
             self._bounds.memory_mb,
-            self._units,
+            int(self._total_s * 1000),
         )
         self._server._control.send(order)
         with cancel.over(self):
-            self._converse(started)
+            self._converse(started + self._bounds.wall_s * self._units + _GRACE_S)
         self._drain()
         self._server.is_reusable = self._has_begun()
         self.run.wall_s = time.monotonic() - started
         self.run.output = bytes(self._output)
         return self.run
 
-    def _converse(self, started: float) -> None:
+    def _converse(self, deadline: float) -> None:
         """Send the requests, collect frames and output, until the nursery has replied."""
         server = self._server
         control = server._control.fileno()
@@ -248,7 +248,10 @@ class _Exchange:
             poller.register(descriptor, select.POLLIN)
         self._send(poller)
         while True:
-            descriptors = self._wait(poller, started)
+            ready = poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not ready:
+                raise SandboxError("the jail's server did not answer in time")
+            descriptors = {descriptor for descriptor, _ in ready}
             for descriptor in descriptors - {control}:
                 if descriptor in self._unsent:
                     self._send(poller)
@@ -261,19 +264,6 @@ class _Exchange:
     def _has_begun(self) -> bool:
         """True if every seat has sent a frame, and so has read its request."""
         return bool(self.run.guest) and (bool(self.run.driver) or not self._two_seats)
-
-    def _wait(self, poller: select.poll, started: float) -> set[int]:
-        """The descriptors with news; empty when the time for all units has just run out, which ends the run."""
-        deadline = started + self._bounds.wall_s * self._units + _GRACE_S
-        limited = self._bounds.total_wall_s and self._has_begun() and not self._aborted
-        end = started + self._bounds.total_wall_s if limited else math.inf
-        if time.monotonic() >= end:
-            self._total_exceeded, end = True, math.inf
-            self.abort()
-        ready = poller.poll(max(0.0, min(deadline, end) - time.monotonic()) * 1000)
-        if not ready and end > deadline:
-            raise SandboxError("the jail's server did not answer in time")
-        return {descriptor for descriptor, _ in ready}
 
     def _send(self, poller: select.poll) -> None:
         for descriptor, data in list(self._unsent.items()):
@@ -305,8 +295,6 @@ class _Exchange:
         run = self.run
         run.reason, run.guest_status, run.driver_status, peak, cpu, run.units_begun = wire.REPLY.unpack(message)
         run.peak_mb, run.cpu_s = peak / 1024, cpu / 1e6
-        if self._total_exceeded and run.reason == wire.ABORTED:
-            run.reason = wire.TOTAL
 
     def _drain(self) -> None:
         """All writers are dead now: whatever is still in the pipes belongs to this run."""

@@ -10,12 +10,12 @@ import os
 import struct
 
 ORDER = struct.Struct("<BIIII")
-"""seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, number of units."""
+"""seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, wall ms of all units together."""
 ABORT = b"A"
 REPLY = struct.Struct("<BiiIII")
 """reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, last unit begun (from 1)."""
 EXITED, WALL, CPU, MEMORY, ABORTED, TOTAL = range(6)
-"""Why a run ended. `TOTAL`, its time for all units together, is the parent's: the nursery only hears an `ABORT`."""
+"""Why a run ended. `TOTAL` is its time for all units together."""
 LENGTH = struct.Struct("<I")
 RENEW, WATCH, REST, DONE, EXCEEDED = b"R", b"W", b"S", b"D", b"M"
 """Nursery to warden: renew the folder, watch memory (with a limit), stop watching. Warden to nursery: done, memory exceeded."""
