@@ -209,8 +209,6 @@ class _Exchange:
     def __init__(self, server: Server, job: Job, bounds: Bounds, stop: Stop | None) -> None:
         self._server, self._bounds, self._stop = server, bounds, stop
         self._units = units_of(job)
-        self._cap_s = min(bounds.wall_s * self._units, 1e6)
-        self._total_s = min(self._cap_s, bounds.total_wall_s or math.inf)
         guest, driver = requests(job, bounds)
         self._unsent = {server._request: memoryview(guest), server._driver_request: memoryview(driver)}
         self._two_seats = isinstance(job, Session)
@@ -229,7 +227,8 @@ class _Exchange:
             int(self._bounds.wall_s * 1000),
             int(self._bounds.cpu_s * 1000),
             self._bounds.memory_mb,
-            int(self._total_s * 1000),
+            self._units,
+            math.ceil(self._bounds.total_wall_s * 1000),
         )
         self._server._control.send(order)
         with cancel.over(self):
@@ -296,8 +295,6 @@ class _Exchange:
         run = self.run
         run.reason, run.guest_status, run.driver_status, peak, cpu, run.units_begun = wire.REPLY.unpack(message)
         run.peak_mb, run.cpu_s = peak / 1024, cpu / 1e6
-        if run.reason == wire.TOTAL and self._total_s == self._cap_s:  # no more than all units may take by their own limits
-            run.reason = wire.WALL
 
     def _drain(self) -> None:
         """All writers are dead now: whatever is still in the pipes belongs to this run."""

@@ -79,7 +79,7 @@ class Nursery:
         return layers
 
     def _obey(self, order: tuple[int, ...]) -> None:
-        seat_count, wall_ms, cpu_ms, memory_mb, total_ms = order
+        seat_count, wall_ms, cpu_ms, memory_mb, units, total_ms = order
         two_seats = seat_count == 2
         self._progress[0:4] = b"\0\0\0\0"
         link = _link() if two_seats else (-1, -1)
@@ -87,7 +87,7 @@ class Nursery:
         driver = self._fork(False, link) if two_seats else -1
         for descriptor in link if two_seats else ():
             os.close(descriptor)
-        reason = self._watch(guest, driver, wall_ms / 1000, cpu_ms / 1000, memory_mb, total_ms / 1000)
+        reason = self._watch(guest, driver, wall_ms / 1000, cpu_ms / 1000, memory_mb, units, total_ms / 1000)
         statuses, peak, seconds = self._clear(guest, driver)
         unit = int.from_bytes(self._progress[0:4], "little")
         os.write(self._control, wire.REPLY.pack(reason, statuses.get(guest, -1), statuses.get(driver, -1), peak, int(seconds * 1e6), unit))
@@ -120,7 +120,7 @@ class Nursery:
         else:
             driver.run(Seat(driver_request, driver_result, self._progress, self.limits_processes), link[1])
 
-    def _watch(self, guest: int, driver: int, wall_s: float, cpu_s: float, memory_mb: int, total_s: float) -> int:
+    def _watch(self, guest: int, driver: int, wall_s: float, cpu_s: float, memory_mb: int, units: int, total_s: float) -> int:
         """Wait until the leading seat ends or a limit is reached. Limits are per unit, the shared page tells which runs.
 
         The time for all units together only ends a run whose first unit has begun: before that, a seat may just be slow to start.
@@ -135,22 +135,24 @@ class Nursery:
             if reason is not None:
                 return reason
             self._ask_warden(wire.WATCH + memory_mb.to_bytes(4, "little"))
-            reason = self._watch_clocks(poller, lead, (guest, driver), wall_s, cpu_s, total_s)
+            reason = self._watch_clocks(poller, lead, (guest, driver), wall_s, cpu_s, units, total_s)
             self._ask_warden(wire.REST)
             return reason
         finally:
             os.close(lead)
 
-    def _watch_clocks(self, poller: select.poll, lead: int, processes: tuple[int, int], wall_s: float, cpu_s: float, total_s: float) -> int:
+    def _watch_clocks(
+        self, poller: select.poll, lead: int, processes: tuple[int, int], wall_s: float, cpu_s: float, units: int, total_s: float
+    ) -> int:
         started = unit_started = time.monotonic() - wire.TICK_MS / 1000
         unit, cpu_before = b"\0\0\0\0", 0.0
         while True:
             now, cpu = time.monotonic(), sum(map(_cpu_seconds, processes))
             if self._progress[0:4] != unit:
                 unit, unit_started, cpu_before = self._progress[0:4], now, cpu
-            if now - unit_started > wall_s:
+            if now - unit_started > wall_s or now - started > wall_s * units:
                 return wire.WALL
-            if now - started > total_s and unit != b"\0\0\0\0":
+            if 0 < total_s < now - started and unit != b"\0\0\0\0":
                 return wire.TOTAL
             if cpu - cpu_before > cpu_s:
                 return wire.CPU

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import struct
 
-ORDER = struct.Struct("<BIIII")
-"""seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, wall ms of all units together."""
+ORDER = struct.Struct("<BIIIII")
+"""seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, units, wall ms of all units together (0: no limit)."""
 ABORT = b"A"
 REPLY = struct.Struct("<BiiIII")
 """reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, last unit begun (from 1)."""
