@@ -62,6 +62,14 @@ def test_a_single_check_always_has_its_own_limit(verifier):
     assert verifier.verify(make("call", "call"), WAIT, limits=Limits(wall_s=5, total_wall_s=0.01)).status == "pass"
 
 
+@pytest.mark.parametrize("kind", ["call", "assert"])
+def test_a_check_that_exceeds_its_own_limit_is_told_so(verifier, kind):
+    slow_to_load = "import time\ntime.sleep(0.2)\n" + LOOP
+    verdict = verifier.verify(make(kind, kind), slow_to_load, limits=Limits(wall_s=0.5, cpu_s=9))
+    assert outcomes(verdict) == ["timeout", "timeout"]
+    assert [check.diagnostics[0].message for check in verdict.checks] == ["exceeded the wall-clock limit"] * 2
+
+
 def test_zero_is_no_total(verifier):
     verdict = verifier.verify(make(*["call"] * 4), LOOP, limits=Limits(wall_s=0.2, total_wall_s=0))
     assert outcomes(verdict) == ["timeout"] * 4

@@ -321,7 +321,6 @@ class _Exchange:
         self._output = bytearray()
         self._aborted = False
         self._ready = [False, False]
-        self._total_exceeded = False
         self.run = Run()
 
     def complete(self, cancel: Cancel) -> Run:
@@ -333,6 +332,7 @@ class _Exchange:
             int(self._bounds.cpu_s * 1000),
             self._bounds.memory_mb,
             self._units,
+            math.ceil(self._bounds.total_wall_s * 1000),
         )
         self._server._control.send(order)
         found = self._server.compile(self._job.source, self._bounds.wall_s / 2) if self._job.source else None
@@ -345,7 +345,7 @@ class _Exchange:
         self._send()
         if self._unsent or not self._server.answers_within(_QUIET_MS):
             with cancel.over(self):
-                self._converse(started)
+                self._converse(started + self._bounds.wall_s * self._units + _GRACE_S)
         self._reply()
         self._drain()
         for ready, frames in zip(self._ready, (self.run.guest, self.run.driver), strict=True):
@@ -360,11 +360,11 @@ class _Exchange:
         started = time.monotonic()
         self.abort()
         with cancel.over(self):
-            self._converse(started)
+            self._converse(started + self._bounds.wall_s * self._units + _GRACE_S)
         self._reply()
         return Run(guest=[("ready",), why], driver=[("ready",)], guest_status=0, driver_status=0, wall_s=time.monotonic() - started)
 
-    def _converse(self, started: float) -> None:
+    def _converse(self, deadline: float) -> None:
         """Send the rest of the requests, collect frames and output, until the nursery has replied."""
         server = self._server
         control = server._control.fileno()
@@ -374,7 +374,10 @@ class _Exchange:
         for descriptor in self._unsent:
             poller.register(descriptor, select.POLLOUT)
         while True:
-            descriptors = self._wait(poller, started)
+            ready = poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not ready:
+                raise SandboxError("the jail's server did not answer in time")
+            descriptors = {descriptor for descriptor, _ in ready}
             if control in descriptors:
                 return
             for descriptor in descriptors:
@@ -384,18 +387,6 @@ class _Exchange:
                 poller.unregister(descriptor)
             if self.run.malformed and not self._unsent:
                 self.abort()
-
-    def _wait(self, poller: select.poll, started: float) -> set[int]:
-        """The descriptors with news; empty when the time for all units has just run out, which ends the run."""
-        deadline = started + self._bounds.wall_s * self._units + _GRACE_S
-        end = started + self._bounds.total_wall_s if self._bounds.total_wall_s and not self._aborted else math.inf
-        if time.monotonic() >= end:
-            self._total_exceeded, end = True, math.inf
-            self.abort()
-        ready = poller.poll(max(0.0, min(deadline, end) - time.monotonic()) * 1000)
-        if not ready and end > deadline:
-            raise SandboxError("the jail's server did not answer in time")
-        return {descriptor for descriptor, _ in ready}
 
     def _send(self) -> set[int]:
         """Write as much of the requests as the pipes take. Returns the descriptors that are done with."""
@@ -421,8 +412,6 @@ class _Exchange:
         run.reason, run.guest_status, run.driver_status, peak, cpu, page = wire.REPLY.unpack(message)
         run.units_begun, *self._ready = wire.PAGE.unpack(page)
         run.peak_mb, run.cpu_s = peak / 1024, cpu / 1e6
-        if self._total_exceeded and run.reason == wire.ABORTED:
-            run.reason = wire.TOTAL
 
     def _drain(self) -> None:
         """All writers are dead now: whatever is still in the pipes belongs to this run."""

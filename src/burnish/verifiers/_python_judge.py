@@ -79,10 +79,24 @@ class Judge:
                 self._died_loading(batch, self._endless_load)
                 continue
             while batch and not self._over() and not self._out_of_time:
-                batch = batch[judges[kind](batch) :]
+                batch = batch[judges[kind](batch) if self._has_time() else self._run_out(batch[0]) :]
             for left in batch:
                 self._skip(left)
         return self.found
+
+    def _has_time(self) -> bool:
+        return not self._bounds.total_wall_s or self._left_s() > 0
+
+    def _left_s(self) -> float:
+        """What is left of the time for all checks together, which is never less than that for one."""
+        return max(self._bounds.total_wall_s, self._bounds.wall_s) - self._used_s
+
+    def _run_out(self, plan: Plan) -> int:
+        """Decide the check at which the time for all was used up."""
+        self._out_of_time = True
+        outcome, note, _ = report.ending(Run(reason=wire.TOTAL), plan.spec.hidden)
+        self._decide(plan, outcome, note)
+        return 1
 
     def _over(self) -> bool:
         failed = self._first_fail and any(check.outcome in ("fail", "crash", "timeout") for check in self.found.checks)
@@ -109,10 +123,7 @@ class Judge:
         raise SandboxError("the judged process could not be started")
 
     def _bounds_left(self) -> Bounds:
-        """The bounds with what is left of the time for all checks together, which is never less than that for one."""
-        total = self._bounds.total_wall_s
-        left = max(total, self._bounds.wall_s) - self._used_s
-        return dataclasses.replace(self._bounds, total_wall_s=max(left, 0.001)) if total else self._bounds
+        return dataclasses.replace(self._bounds, total_wall_s=self._left_s()) if self._bounds.total_wall_s else self._bounds
 
     def _fail_all(self, plans: Sequence[Plan], outcome: Outcome, code: str, message: str) -> int:
         for plan in plans:
@@ -139,10 +150,7 @@ class Judge:
     def _died_loading(self, plans: Sequence[Plan], run: Run) -> None:
         """The process ended before the first check began: it would do so again, so every check is decided."""
         self._endless_load = run if run.reason in (wire.WALL, wire.CPU) else None
-        for number, plan in enumerate(plans):
-            if number and self._out_of_time:
-                self._skip(plan)
-                continue
+        for plan in plans:
             outcome, note, flag = report.ending(run, plan.spec.hidden)
             self.found.flag(flag)
             self._decide(plan, outcome, note)

@@ -95,7 +95,7 @@ class Nursery:
         self._clean = self._box_state()
         return layers
 
-    def _obey(self, seat_count: int, wall_ms: int, cpu_ms: int, memory_mb: int, units: int) -> None:
+    def _obey(self, seat_count: int, wall_ms: int, cpu_ms: int, memory_mb: int, units: int, total_ms: int) -> None:
         self._progress[0:8] = _BLANK
         if seat_count == 1:
             link = driver_process = -1
@@ -110,7 +110,7 @@ class Nursery:
         self._poller.register(handle, select.POLLIN)
         reason = self._happened(self._poller.poll(wire.TICK_MS), handle)
         if reason < 0:
-            reason = self._watch(handle, (guest_process, driver_process), wall_ms / 1000, cpu_ms / 1000, memory_mb, units)
+            reason = self._watch(handle, (guest_process, driver_process), wall_ms / 1000, cpu_ms / 1000, memory_mb, units, total_ms / 1000)
         self._poller.unregister(handle)
         os.close(handle)
         guest_status, driver_status, peak, seconds = self._clear(guest_process, driver_process, reason)
@@ -157,8 +157,13 @@ class Nursery:
         if has_neighbour:
             kernel.install_filter(self._no_signals)
 
-    def _watch(self, handle: int, processes: tuple[int, int], wall_s: float, cpu_s: float, memory_mb: int, units: int) -> int:
-        """Wait until the leading seat ends or a limit is reached. Limits are per unit, the shared page tells which runs."""
+    def _watch(
+        self, handle: int, processes: tuple[int, int], wall_s: float, cpu_s: float, memory_mb: int, units: int, total_s: float
+    ) -> int:
+        """Wait until the leading seat ends or a limit is reached. Limits are per unit, the shared page tells which runs.
+
+        The time for all units together only ends a run whose first unit has begun: before that, a seat may just be slow to start.
+        """
         self._ask_warden(wire.WATCH + wire.LIMITS.pack(memory_mb, int(cpu_s * 1000) * units))
         started = unit_started = time.monotonic() - wire.TICK_MS / 1000
         unit, cpu_before, reason = _UNBEGUN, 0.0, -1
@@ -168,6 +173,8 @@ class Nursery:
                 unit, unit_started, cpu_before = bytes(self._progress[0:4]), now, cpu
             if now - unit_started > wall_s or now - started > wall_s * units:
                 reason = wire.WALL
+            elif 0 < total_s < now - started and unit != _UNBEGUN:
+                reason = wire.TOTAL
             elif cpu - cpu_before > cpu_s:
                 reason = wire.CPU
             else:

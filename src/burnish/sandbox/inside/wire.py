@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import struct
 
-ORDER = struct.Struct("<BIIII")
-"""seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, number of units."""
+ORDER = struct.Struct("<BIIIII")
+"""seats (1 guest, 2 guest and driver), wall ms and CPU ms per unit, memory MiB, units, wall ms of all units together (0: no limit)."""
 ABORT = b"A"
 REPLY = struct.Struct("<BiiII8s")
 """reason, wait status of guest and driver (-1: none), peak resident KiB, CPU microseconds, the shared page."""
@@ -19,7 +19,7 @@ PAGE = struct.Struct("<I??xx")
 GUEST_READY, DRIVER_READY = 4, 5
 """Places in the page."""
 EXITED, WALL, CPU, MEMORY, ABORTED, TOTAL = range(6)
-"""Why a run ended. `TOTAL`, its time for all units together, is the parent's: the nursery only hears an `ABORT`."""
+"""Why a run ended. `TOTAL` is its time for all units together."""
 LENGTH = struct.Struct("<I")
 RENEW, WATCH, REST, DONE, EXCEEDED, OVERTIME = b"R", b"W", b"S", b"D", b"M", b"C"
 """Nursery to warden: renew the folder, watch (with `LIMITS`), stop watching. Warden to nursery: done, memory or CPU time exceeded."""
