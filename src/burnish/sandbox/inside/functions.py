@@ -92,6 +92,7 @@ class Functions:
 
     def function(self, name: str) -> Callable[..., Any]:
         """A function of the program, by its name."""
+
         def remote(*args: Any, **kwargs: Any) -> Any:
             return self._call(name, args, kwargs)
 
