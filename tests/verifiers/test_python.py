@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -406,14 +407,16 @@ def test_functions_of_the_program_that_tests_name_are_reached(verifier):
 
 def test_nothing_is_left_running(verifier):
     source = "import os, time\ndef add(a, b):\n    if os.fork() == 0:\n        time.sleep(100)\n    return a + b\n"
-    before = _processes()
+    verifier.verify(EVERY_KIND[0], source)
+    before = _descendants(os.getpid())
     for task in EVERY_KIND:
         verifier.verify(task, source)
-    assert _processes() <= before + 2
+    assert _descendants(os.getpid()) <= before
 
 
-def _processes() -> int:
-    return sum(name.isdigit() for name in os.listdir("/proc"))
+def _descendants(process: int) -> int:
+    children = [int(child) for thread in Path(f"/proc/{process}/task").iterdir() for child in (thread / "children").read_text().split()]
+    return len(children) + sum(map(_descendants, children))
 
 
 def human_eval():

@@ -164,7 +164,7 @@ class Shared(_ProgramJob):
         return self.drives
 
     def _guest(self) -> dict[str, Any]:
-        return {**self._known(), "mode": "shared", "drives": list(self.drives), "nonce": self.nonce}
+        return {**self._known(), "mode": "shared", "source": self.source, "drives": list(self.drives), "nonce": self.nonce}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,7 @@ def _float(value: float) -> Iterator[float]:
     if math.isfinite(value):
         candidates += [round(value, digits) for digits in range(4)]
         candidates += map(float, _integer(int(value))) if abs(value) < 2**53 else []
-    return (candidate for candidate in candidates if _effort(candidate) < _effort(value))
+    return (candidate for candidate in candidates if repr(candidate) != repr(value) and _effort(candidate) < _effort(value))
 
 
 def _effort(value: float) -> tuple[bool, int, float, bool]:

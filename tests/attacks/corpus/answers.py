@@ -371,7 +371,7 @@ def solve(n): return 0
         "replaces how exceptions are described",
         """
 import sys
-sys.modules["inside.guest"].describe = lambda *a: "no error"
+sys.modules["inside.seat"].describe = lambda *a: "no error"
 def solve(n): raise ValueError
 """,
         "tampered",
