@@ -8,7 +8,6 @@ is never its own word, unless the tests made it by calling a class of the progra
 from __future__ import annotations
 
 import builtins
-import dis
 import io
 import os
 import sys
@@ -76,6 +75,8 @@ def names_in(code: CodeType) -> set[str]:
 
 def _is_free(code: CodeType, name: str) -> bool:
     """True if code reads a global name that it does not set itself."""
+    import dis
+
     steps = [(step.opname, step.argval) for part in _with_nested(code) for step in dis.get_instructions(part)]
     reads, sets = (any((kind + end, name) in steps for end in ("GLOBAL", "NAME")) for kind in ("LOAD_", "STORE_"))
     return reads and not sets

@@ -50,6 +50,7 @@ class Nursery:
         self._progress = kernel.shared_page()
         self._no_signals = seccomp.no_signals()
         self._clean = (0, 0, 0)
+        self._spare = 0
         self._poller = select.poll()
         for descriptor in (CONTROL, WARDEN) if self._has_warden else (CONTROL,):
             self._poller.register(descriptor, select.POLLIN)
@@ -66,6 +67,7 @@ class Nursery:
                 suite.warm_up()
             gc.collect()
             gc.freeze()
+            self._fork_ahead()
             while True:
                 message = os.read(CONTROL, 64)
                 if not message:
@@ -96,11 +98,11 @@ class Nursery:
         return layers
 
     def _obey(self, seat_count: int, wall_ms: int, cpu_ms: int, memory_mb: int, units: int, total_ms: int) -> None:
-        self._progress[0:8] = _BLANK
         if seat_count == 1:
-            link = driver_process = -1
-            lead = guest_process = self._fork_guest(-1, -1)
+            driver_process = -1
+            lead = guest_process = self._spare or self._fork_guest(-1, -1)
         else:
+            self._discard_spare()
             link, other = kernel.socket_pair(kernel.STREAM)
             guest_process = self._fork_guest(link, other)
             lead = driver_process = self._fork_driver(link, other)
@@ -111,11 +113,29 @@ class Nursery:
         reason = self._happened(self._poller.poll(wire.TICK_MS), handle)
         if reason < 0:
             reason = self._watch(handle, (guest_process, driver_process), wall_ms / 1000, cpu_ms / 1000, memory_mb, units, total_ms / 1000)
-        self._poller.unregister(handle)
-        os.close(handle)
-        guest_status, driver_status, peak, seconds = self._clear(guest_process, driver_process, reason)
+        guest_status, driver_status, peak, seconds = self._end(guest_process, driver_process, reason)
         page = bytes(self._progress[0:8])
         os.write(CONTROL, wire.REPLY.pack(reason, guest_status, driver_status, peak, int(seconds * 1e6), page))
+        self._poller.unregister(handle)
+        os.close(handle)
+        self._tidy()
+        self._fork_ahead()
+
+    def _fork_ahead(self) -> None:
+        """Fork the next order's guest while the parent is busy with this one's answers. It waits for its request."""
+        self._progress[0:8] = _BLANK
+        try:
+            self._spare = self._fork_guest(-1, -1)
+        except OSError:
+            self._spare = 0
+
+    def _discard_spare(self) -> None:
+        """The order is for another sort of guest."""
+        if self._spare:
+            os.kill(self._spare, signal.SIGKILL)
+            os.waitpid(self._spare, 0)
+            self._spare = 0
+            self._progress[0:8] = _BLANK
 
     def _fork_guest(self, link: int, other: int) -> int:
         process = int(kernel.fork())
@@ -194,8 +214,8 @@ class Nursery:
             return wire.ABORTED if descriptor == CONTROL else wire.CPU if message == wire.OVERTIME else wire.MEMORY
         return -1
 
-    def _clear(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
-        """Kill and reap everything in this PID namespace, renew the folder if it was touched.
+    def _end(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
+        """Kill and reap everything in this PID namespace.
 
         Returns wait statuses of guest and driver, peak resident KiB, CPU seconds. No fork slips through the kill: the kernel
         completes none in a process with a fatal signal pending.
@@ -209,12 +229,15 @@ class Nursery:
         else:
             kernel.signal_everyone(signal.SIGKILL)
             ended = _reap((guest_process, driver_process), None)
+        return ended
+
+    def _tidy(self) -> None:
+        """Renew the private folder if it was touched."""
         if self._box_state() != self._clean:
             os.chdir("/")
             self._ask_warden(wire.RENEW)
             os.chdir(jail.BOX)
             self._clean = self._box_state()
-        return ended
 
     def _ask_warden(self, request: bytes) -> None:
         """Send a request and wait until it is done; an alarm about the run that has just ended is dropped."""
@@ -254,14 +277,16 @@ class WeakerNursery(Nursery):
     def _ask_warden(self, request: bytes) -> None:
         """There is none."""
 
-    def _clear(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
+    def _end(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
         seats = [process for process in (guest_process, driver_process) if process > 0]
         for process in seats:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         ended = _reap((guest_process, driver_process), len(seats))
-        _empty(".")
         return ended
+
+    def _tidy(self) -> None:
+        _empty(".")
 
 
 def _empty(folder: str) -> None:

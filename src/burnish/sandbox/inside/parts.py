@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from .codec import CodecError
@@ -19,7 +18,7 @@ def take_apart(value: Any, kind: type[Any]) -> tuple[str, Any] | None:
     if isinstance(value, type):
         name = value.__name__
         return ("type", name) if getattr(builtins, name, None) is value else None
-    row = _TABLE.get(kind)
+    row = _TABLE.get(kind) or _late_row(kind)
     if row is not None:
         parts = row[1](value)
         return None if parts is None else (row[0], parts)
@@ -28,6 +27,11 @@ def take_apart(value: Any, kind: type[Any]) -> tuple[str, Any] | None:
     if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and value.dtype.kind in "biufc":
         return "array", (value.dtype.str, value.shape, value.tobytes())
     return None
+
+
+def _late_row(kind: type) -> tuple[str, Callable[[Any], Any]] | None:
+    row = _LATE.get((kind.__module__, kind.__qualname__))
+    return row if row and getattr(sys.modules[kind.__module__], kind.__qualname__, None) is kind else None
 
 
 def put_together(name: Any, parts: Any) -> Any:
@@ -66,8 +70,6 @@ def _moment(value: Any) -> Any:
 
 
 _TABLE: dict[type, tuple[str, Callable[[Any], Any]]] = {
-    Decimal: ("decimal", str),
-    Fraction: ("fraction", lambda value: (value.numerator, value.denominator)),
     deque: ("deque", lambda value: (list(value), value.maxlen)),
     Counter: ("counter", dict),
     OrderedDict: ("ordered", lambda value: list(value.items())),
@@ -79,9 +81,14 @@ _TABLE: dict[type, tuple[str, Callable[[Any], Any]]] = {
     slice: ("slice", lambda value: (value.start, value.stop, value.step)),
     type(NotImplemented): ("NotImplemented", lambda value: ()),
 }
+_LATE: dict[tuple[str, str], tuple[str, Callable[[Any], Any]]] = {
+    ("decimal", "Decimal"): ("decimal", str),
+    ("fractions", "Fraction"): ("fraction", lambda value: (value.numerator, value.denominator)),
+}
+"""Classes of modules that are not loaded before they are needed: every fork would copy their pages."""
 _BUILD: dict[str, Callable[[Any], Any]] = {
-    "decimal": Decimal,
-    "fraction": lambda parts: Fraction(*parts),
+    "decimal": lambda parts: importlib.import_module("decimal").Decimal(parts),
+    "fraction": lambda parts: importlib.import_module("fractions").Fraction(*parts),
     "deque": lambda parts: deque(*parts),
     "counter": Counter,
     "ordered": OrderedDict,

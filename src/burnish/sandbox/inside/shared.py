@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import linecache
 import os
 import sys
 import time
@@ -85,6 +84,8 @@ class Room:
         names = names_in(compiled)
         signs = self._signs(names)
         if not LOOKS_INSIDE.isdisjoint(names):
+            import linecache
+
             source = self._seat.request["source"]
             linecache.cache[wire.ARTEFACT] = (len(source), None, source.splitlines(keepends=True), wire.ARTEFACT)
         watch = _Watch(names, self._program)
