@@ -205,7 +205,7 @@ def judged(verifier: PythonVerifier, attack: Attack, bait: dict[str, object], ha
         assert beside_tests.status in ("fail", "timeout", "tampered"), beside_tests
     assert time.monotonic() - started < len(asked.checks) * 3 * (limits.wall_s + 2)
     harmless(feedback(verdict, failures=9), HIDDEN)
-    assert len(descendants(os.getpid())) <= 6, "only two wardens with their compilers and nurseries may live"
+    assert len(descendants(os.getpid())) <= 8, "only two wardens may live, each with its compiler, its nursery and the next seat"
     assert system() == before
     assert not Path(bait["marker"]).exists()
     assert verifier.verify(task(call(1), FUNCTION), GOOD, limits=LONG).status == "pass"
@@ -263,7 +263,7 @@ def test_whole_programs(judges, harmless, name):
     verdict = judges["landlock"].verify(task(check), STDIO[name], limits=SHORT)
     assert verdict.status in ("fail", "timeout", "tampered"), verdict
     harmless(feedback(verdict), HIDDEN)
-    assert len(descendants(os.getpid())) <= 6
+    assert len(descendants(os.getpid())) <= 8
     good = f"import sys\nsys.stdin.read()\nprint({ANSWERS[1]})"
     assert judges["landlock"].verify(task(check), good, limits=LONG).status == "pass"
 
@@ -286,7 +286,7 @@ def test_hostile_test_code(judges, bait, harmless, name, code, marks):
         assert verdict.status in statuses, verdict
         assert verdict.tamper == ()
         harmless(feedback(verdict), HIDDEN)
-        assert len(descendants(os.getpid())) <= 6
+        assert len(descendants(os.getpid())) <= 8
         assert system() == before
         assert not Path(bait["marker"]).exists()
     assert judges["landlock"].verify(task(FUNCTION), GOOD, limits=LONG).status == "pass"

@@ -280,7 +280,7 @@ def outcome(process):
 
 def test_nothing_survives_a_parent_that_is_killed():
     with parent("verifier.verify(task('(1,)'), 'import os\\ndef f(x):\\n    os.fork()\\n    while True: pass\\n')") as process:
-        found = eventually(lambda: len(found := descendants(process.pid)) >= 4 and found)  # warden, nursery, seat, its child
+        found = eventually(lambda: len(found := descendants(process.pid)) >= 5 and found)  # warden, compiler, nursery, seat, its child
         process.kill()
     eventually(lambda: all(map(is_gone, found)))
 

@@ -6,9 +6,9 @@ import asyncio
 import functools
 import importlib.metadata
 import platform
+import threading
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 from burnish.core.records import Task, Verdict
@@ -52,20 +52,17 @@ class Pooled(ABC):
 
         A batch that is given up half-way (its iterator closed) ends what is being judged.
         """
-        waiting: deque[Future[Verdict]] = deque()
-        width = min(workers or self.sandbox.workers, self.sandbox.workers)
         cancel = Cancel()
+        width = min(workers or self.sandbox.workers, self.sandbox.workers)
+        if width == 1:
+            yield from (self._judge(task, artefact, limits, first_fail, cancel) for task, artefact in items)
+            return
+        stream = _Stream(lambda task, artefact: self._judge(task, artefact, limits, first_fail, cancel), items, width)
         try:
-            for task, artefact in items:
-                waiting.append(self._submit(task, artefact, limits, first_fail, cancel))
-                if len(waiting) >= 2 * width:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from stream.results()
         finally:
+            stream.stop()
             cancel.set()
-            for future in waiting:
-                future.cancel()
 
     def close(self) -> None:
         """Stop the jails. A later call starts them again."""
@@ -73,6 +70,56 @@ class Pooled(ABC):
 
     def _submit(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Future[Verdict]:
         return self.sandbox.executor().submit(self._judge, task, artefact, limits, first_fail, cancel)
+
+
+class _Stream:
+    """Runs a function on many items in a few threads of its own. A thread that is done takes the next item: none is woken for it."""
+
+    def __init__(self, function: Callable[[Task, str], Verdict], items: Sequence[tuple[Task, str]], width: int) -> None:
+        self._function, self._items = function, items
+        self._room = 2 * width
+        """How many items may be taken that the reader has not come to yet."""
+        self._taken = self._read = 0
+        self._done: dict[int, Verdict | BaseException] = {}
+        self._changed = threading.Condition()
+        for _ in range(min(width, len(items))):
+            threading.Thread(target=self._work, daemon=True, name="burnish-verify").start()
+
+    def results(self) -> Iterator[Verdict]:
+        """The results in the order of the items; raises what the function raised."""
+        for index in range(len(self._items)):
+            with self._changed:
+                while index not in self._done:
+                    self._changed.wait()
+                found = self._done.pop(index)
+                self._read = index + 1
+                self._changed.notify_all()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
+    def stop(self) -> None:
+        """No further item is taken."""
+        with self._changed:
+            self._taken = len(self._items)
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while self._taken < len(self._items) and self._taken >= self._read + self._room:
+                    self._changed.wait()
+                index, self._taken = self._taken, self._taken + 1
+            if index >= len(self._items):
+                return
+            try:
+                found: Verdict | BaseException = self._function(*self._items[index])
+            except BaseException as error:
+                found = error
+            with self._changed:
+                self._done[index] = found
+                if index == self._read:
+                    self._changed.notify_all()
 
 
 @functools.cache
