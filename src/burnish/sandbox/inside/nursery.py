@@ -24,7 +24,7 @@ from .seat import Seat
 
 Pipes = tuple[int, int, int, int, int]
 """Far ends of: guest request, guest result, driver request, driver result, output."""
-CONTROL, WARDEN, DRIVER_REQUEST, DRIVER_RESULT, GUEST_REQUEST, GUEST_RESULT, OUTPUT, FIRST_FREE = range(3, 11)
+CONTROL, WARDEN, DRIVER_REQUEST, DRIVER_RESULT, GUEST_REQUEST, GUEST_RESULT, OUTPUT, GO, SAY_GO, FIRST_FREE = range(3, 13)
 """The nursery's descriptors: in an order in which a seat closes what is not its own by one call."""
 _UNBEGUN = b"\0\0\0\0"
 _BLANK = bytes(wire.PAGE.size)
@@ -101,8 +101,10 @@ class Nursery:
         if seat_count == 1:
             driver_process = -1
             lead = guest_process = self._spare or self._fork_guest(-1, -1)
+            os.write(SAY_GO, b"!")
         else:
             self._discard_spare()
+            self._progress[0:8] = _BLANK
             link, other = kernel.socket_pair(kernel.STREAM)
             guest_process = self._fork_guest(link, other)
             lead = driver_process = self._fork_driver(link, other)
@@ -122,7 +124,7 @@ class Nursery:
         self._fork_ahead()
 
     def _fork_ahead(self) -> None:
-        """Fork the next order's guest while the parent is busy with this one's answers. It waits for its request."""
+        """Fork the next order's guest while the parent is busy with this one's answers. It touches no request before it is told to."""
         self._progress[0:8] = _BLANK
         try:
             self._spare = self._fork_guest(-1, -1)
@@ -135,7 +137,6 @@ class Nursery:
             os.kill(self._spare, signal.SIGKILL)
             os.waitpid(self._spare, 0)
             self._spare = 0
-            self._progress[0:8] = _BLANK
 
     def _fork_guest(self, link: int, other: int) -> int:
         process = int(kernel.fork())
@@ -148,6 +149,9 @@ class Nursery:
             os.closerange(CONTROL, GUEST_REQUEST)
             if link >= 0:
                 os.close(other)
+            elif not os.read(GO, 1):
+                os._exit(0)
+            os.closerange(GO, FIRST_FREE)
             seat = Seat(GUEST_REQUEST, GUEST_RESULT, self._progress, self.limits_processes)
             if self._profile.executes and seat.request["mode"] == "command":
                 from . import command
@@ -303,7 +307,7 @@ def _empty(folder: str) -> None:
 def _arrange(control: int, pipes: Pipes, warden: int) -> None:
     """Move the descriptors to the numbers that this module gives them. A missing one becomes /dev/null."""
     guest_request, guest_result, driver_request, driver_result, output = pipes
-    wanted = (control, warden if warden >= 0 else 0, driver_request, driver_result, guest_request, guest_result, output)
+    wanted = (control, warden if warden >= 0 else 0, driver_request, driver_result, guest_request, guest_result, output, *os.pipe())
     away = max(*wanted, FIRST_FREE) + 1
     for number, descriptor in enumerate(wanted, away):
         os.dup2(descriptor, number)
