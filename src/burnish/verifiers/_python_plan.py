@@ -20,8 +20,8 @@ class Call:
     """One call: its inputs, and either what is due or the name of the exception that is due.
 
     `way` is how the call is made, see `sandbox.jobs.Calls`. `is_compared` is False where any returned value will do. `mutates`
-    are the positional arguments as they must be afterwards; None: they do not matter. `loose` compares by Python's own `==`
-    (1 equals True there), as an assert statement would.
+    are the positional arguments as they must be afterwards; None: they do not matter. `loose` compares as an assert
+    statement would: by Python's own `==` (1 equals True there), or with a tolerance by `abs(value - expected) < tolerance`.
     """
 
     args: tuple[Any, ...]
@@ -41,7 +41,7 @@ class Call:
             return False
         if not self.is_compared:
             return True
-        return bool(value == self.expected) if self.loose else values.same(value, self.expected, self.tolerance)
+        return values.agrees(value, self.expected, self.tolerance, self.loose)
 
     def parts(self, answer: Any) -> tuple[Any, Any]:
         """The returned value and the arguments afterwards (None unless they matter) in an answer of the judged process."""
@@ -204,7 +204,9 @@ def _check_function(spec: CheckSpec, entry_point: str) -> Plan:
 
 
 def _table(spec: CheckSpec, rows: list[tables.Row] | None) -> CallCheck | None:
-    return CallCheck(spec, tuple(Call(args, kwargs, expected, loose=True) for args, kwargs, expected in rows)) if rows else None
+    if not rows:
+        return None
+    return CallCheck(spec, tuple(Call(args, kwargs, due, tolerance=tolerance, loose=loose) for args, kwargs, due, tolerance, loose in rows))
 
 
 def _stdio(spec: CheckSpec, entry_point: str) -> StdioCheck:

@@ -7,13 +7,14 @@ in the trusted process. Anything else, however simple, is left to the driver pro
 from __future__ import annotations
 
 import ast
+import operator
 from functools import lru_cache
 from typing import Any
 
 LONGEST = 200_000
 """Test code above this many characters is not parsed here."""
-Row = tuple[tuple[Any, ...], dict[str, Any], Any]
-"""Arguments, keyword arguments, expected value."""
+Row = tuple[tuple[Any, ...], dict[str, Any], Any, float, bool]
+"""Arguments, keyword arguments, expected value, tolerance, whether Python's own `==` (or nearness) decides, not identity of type."""
 
 
 @lru_cache(maxsize=1 << 12)
@@ -88,15 +89,64 @@ def _is_literal(node: ast.expr) -> bool:
 
 
 def _row(statement: ast.stmt, name: str) -> Row | None:
-    match statement:
-        case ast.Assert(
-            test=ast.Compare(left=ast.Call(func=ast.Name(id=called), args=args, keywords=keywords), ops=[ast.Eq()], comparators=[expected]),
-            msg=None | ast.Constant(),
-        ) if called == name and all(keyword.arg for keyword in keywords):
-            try:
-                values = tuple(ast.literal_eval(argument) for argument in args)
-                named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
-                return values, named, ast.literal_eval(expected)
-            except (ValueError, TypeError, MemoryError, RecursionError):
-                return None
+    """The row of one assert. Its message is left aside: it is only evaluated when the assert has failed."""
+    if not isinstance(statement, ast.Assert) or not isinstance(statement.test, ast.Compare):
+        return None
+    try:
+        match statement.test:
+            case ast.Compare(left=ast.Call() as call, ops=[ast.Eq()], comparators=[expected]):
+                return _called(call, name, _constant(expected), 0.0, True)
+            case ast.Compare(left=ast.Call() as call, ops=[ast.Is()], comparators=[ast.Constant(value=True | False | None as expected)]):
+                return _called(call, name, expected, 0.0, False)
+            case ast.Compare(
+                left=ast.Call(
+                    func=ast.Name(id="abs"), args=[ast.BinOp(left=ast.Call() as call, op=ast.Sub(), right=expected)], keywords=[]
+                ),
+                ops=[ast.Lt()],
+                comparators=[bound],
+            ):
+                number, tolerance = _constant(expected), _constant(bound)
+                is_near = isinstance(number, int | float) and isinstance(tolerance, int | float) and tolerance > 0
+                return _called(call, name, number, float(tolerance), True) if is_near else None
+    except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError):
+        return None
     return None
+
+
+def _called(call: ast.Call, name: str, expected: Any, tolerance: float, loose: bool) -> Row | None:
+    if not isinstance(call.func, ast.Name) or call.func.id != name or not all(keyword.arg for keyword in call.keywords):
+        return None
+    arguments = tuple(_constant(argument) for argument in call.args)
+    named = {str(keyword.arg): _constant(keyword.value) for keyword in call.keywords}
+    return arguments, named, expected, tolerance, loose
+
+
+def _constant(node: ast.expr) -> Any:
+    """The value of a literal, or of small sums, products and joins of literals. Raises `ValueError` for anything else."""
+    match node:
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _combined(op, _constant(left), _constant(right))
+        case ast.List(elts=items):
+            return [_constant(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_constant(item) for item in items)
+    return ast.literal_eval(node)
+
+
+def _combined(op: ast.operator, left: Any, right: Any) -> Any:
+    numbers = all(type(value) is float or (type(value) is int and abs(value) < 1 << 64) for value in (left, right))
+    joins = isinstance(op, ast.Add) and type(left) is type(right) and type(left) in (str, list) and len(left) + len(right) < LONGEST
+    if not joins and (not numbers or (isinstance(op, ast.Pow) and abs(right) > 64)):
+        raise ValueError("not a small constant")
+    return _OPERATORS[type(op)](left, right)
+
+
+_OPERATORS: dict[type[ast.operator], Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from burnish.sandbox.inside.codec import Opaque
+from burnish.sandbox.inside.compare import agrees as agrees
 from burnish.sandbox.inside.compare import same as same
 from burnish.text.visible import SHOWN as SHOWN
 from burnish.text.visible import clean as clean

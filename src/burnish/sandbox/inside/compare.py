@@ -12,6 +12,18 @@ import math
 from typing import Any
 
 
+def agrees(actual: Any, expected: Any, tolerance: float, loose: bool) -> bool:
+    """True if `actual` (plain data) is what is due. `loose`: as an assert would have it, by `==` or by `abs(a - e) < tolerance`."""
+    if not loose:
+        return same(actual, expected, tolerance)
+    if not tolerance:
+        return bool(actual == expected)
+    try:
+        return bool(abs(actual - expected) < tolerance)
+    except (TypeError, OverflowError):
+        return False
+
+
 def same(actual: Any, expected: Any, tolerance: float = 0.0) -> bool:
     """True if `actual` (rebuilt from the judged process) is the expected value."""
     if _is_number(actual) and _is_number(expected):

@@ -19,7 +19,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType
 from typing import Any, NoReturn
 
 from . import codec, wire
-from .compare import matches, same
+from .compare import agrees, matches, same
 from .driver import names_in
 from .seat import TEXT, Seat, describe, repr_of, text_of
 
@@ -27,7 +27,7 @@ LOOKS_INSIDE = frozenset({"inspect", "dis", "__code__", "__globals__", "__closur
 """Names in test code that want the program's own function, not one that counts its calls."""
 
 
-_JUDGES = {function: function.__code__ for function in (same, matches, codec.encode, codec.decode, describe, Seat.send)}
+_JUDGES = {function: function.__code__ for function in (agrees, same, matches, codec.encode, codec.decode, describe, Seat.send)}
 
 
 class Room:
@@ -60,7 +60,7 @@ class Room:
             if raises:
                 right = kind == "raised" and matches(content, raises)
             else:
-                right = kind == "value" and (bool(content == expected) if loose else same(content, expected, tolerance))
+                right = kind == "value" and agrees(content, expected, tolerance, loose)
             if not right:
                 return ("wrong", row, kind, content), self._signs([])
         return ("passed", (len(rows), "", False)), self._signs([])
