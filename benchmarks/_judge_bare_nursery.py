@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from inside import kernel, nursery, seat, wire
+from inside import kernel, nursery, profiles, seat, server, wire
 
 _kill = os.kill
 
@@ -23,13 +23,16 @@ class BareNursery(nursery.Nursery):
     def _lock(self) -> list[str]:
         return []
 
-    def _confine(self, beside_driver: bool) -> None:
+    def _confine(self, has_neighbour: bool) -> None:
         pass
 
     def _ask_warden(self, request: bytes) -> None:
         pass
 
-    def _clear(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
+    def _tidy(self) -> None:
+        pass
+
+    def _end(self, guest_process: int, driver_process: int, reason: int) -> tuple[int, int, int, float]:
         if reason == wire.EXITED and driver_process < 0:
             _, status, usage = os.wait4(guest_process, 0)
             return status, -1, usage.ru_maxrss, usage.ru_utime + usage.ru_stime
@@ -85,4 +88,5 @@ def from_command_line() -> None:
         return
     for name in arguments["preload"]:
         importlib.import_module(name)
-    BareNursery(arguments["control"], tuple(arguments["pipes"]), -1, os.getuid()).serve()
+    server._start_compiler(arguments["compiling"], kernel.no_new_privileges)
+    BareNursery(arguments["control"], tuple(arguments["pipes"]), -1, os.getuid(), profiles.PROFILES["python"]).serve()

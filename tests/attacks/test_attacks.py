@@ -92,6 +92,7 @@ def verifiers() -> dict[str, PythonVerifier]:
 
 @pytest.fixture(scope="module")
 def judges():
+    OTHERS.update(descendants(os.getpid()))
     both = verifiers()
     yield both
     for verifier in both.values():
@@ -129,6 +130,15 @@ def _tell(server: socket.socket) -> None:
             return
         with connection:
             connection.sendall(str(ANSWERS[int(connection.recv(100))]).encode())
+
+
+OTHERS: set[int] = set()
+"""Jails that were there before: of other tests' verifiers."""
+
+
+def living() -> list[int]:
+    """The processes of this file's verifiers, and what their programs may have left."""
+    return [process for process in descendants(os.getpid()) if process not in OTHERS]
 
 
 def descendants(process: int) -> list[int]:
@@ -205,7 +215,7 @@ def judged(verifier: PythonVerifier, attack: Attack, bait: dict[str, object], ha
         assert beside_tests.status in ("fail", "timeout", "tampered"), beside_tests
     assert time.monotonic() - started < len(asked.checks) * 3 * (limits.wall_s + 2)
     harmless(feedback(verdict, failures=9), HIDDEN)
-    assert len(descendants(os.getpid())) <= 8, "only two wardens may live, each with its compiler, its nursery and the next seat"
+    assert len(living()) <= 8, "only two wardens may live, each with its compiler, its nursery and the next seat"
     assert system() == before
     assert not Path(bait["marker"]).exists()
     assert verifier.verify(task(call(1), FUNCTION), GOOD, limits=LONG).status == "pass"
@@ -263,7 +273,7 @@ def test_whole_programs(judges, harmless, name):
     verdict = judges["landlock"].verify(task(check), STDIO[name], limits=SHORT)
     assert verdict.status in ("fail", "timeout", "tampered"), verdict
     harmless(feedback(verdict), HIDDEN)
-    assert len(descendants(os.getpid())) <= 8
+    assert len(living()) <= 8
     good = f"import sys\nsys.stdin.read()\nprint({ANSWERS[1]})"
     assert judges["landlock"].verify(task(check), good, limits=LONG).status == "pass"
 
@@ -286,7 +296,7 @@ def test_hostile_test_code(judges, bait, harmless, name, code, marks):
         assert verdict.status in statuses, verdict
         assert verdict.tamper == ()
         harmless(feedback(verdict), HIDDEN)
-        assert len(descendants(os.getpid())) <= 8
+        assert len(living()) <= 8
         assert system() == before
         assert not Path(bait["marker"]).exists()
     assert judges["landlock"].verify(task(FUNCTION), GOOD, limits=LONG).status == "pass"
