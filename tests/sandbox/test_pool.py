@@ -228,3 +228,15 @@ def test_levels(monkeypatch):
     monkeypatch.setenv("BURNISH_SANDBOX", "none")
     with pytest.raises(InputError, match="weaker"):
         Sandbox()
+
+
+def test_a_session_after_programs_that_do_not_compile_gets_its_request():
+    """The guest forked ahead must not take what is meant for another."""
+    sandbox = Sandbox(workers=1)
+    broken, right = Program(source="def f(:", entry_point="f"), Program(source="def f(): return 1", entry_point="f")
+    for _ in range(30):
+        assert sandbox.run(Calls(program=broken, calls=[(0, (), {})]), BOUNDS).guest[1][0] == "syntax"
+        started = time.monotonic()
+        assert sandbox.run(Session(program=right, drives=[(0, "assert", "assert f() == 1")]), BOUNDS).driver[1][0] == "passed"
+        assert time.monotonic() - started < BOUNDS.wall_s
+    sandbox.close()

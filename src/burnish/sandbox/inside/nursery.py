@@ -121,6 +121,8 @@ class Nursery:
         self._poller.unregister(handle)
         os.close(handle)
         self._tidy()
+        if not page[wire.GUEST_READY]:
+            _empty_pipe(GO)  # a guest that was ended first has not read its word: the next would start too early
         self._fork_ahead()
 
     def _fork_ahead(self) -> None:
@@ -302,6 +304,13 @@ def _empty(folder: str) -> None:
             os.rmdir(entry.path)
         else:
             os.unlink(entry.path)
+
+
+def _empty_pipe(descriptor: int) -> None:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    if poller.poll(0):
+        os.read(descriptor, 64)
 
 
 def _arrange(control: int, pipes: Pipes, warden: int) -> None:
