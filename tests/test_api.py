@@ -91,8 +91,9 @@ def test_tasks_of_several_kinds_are_refused():
         burnish.verify_batch([(CHECKS, ADD), (other, ADD)], entry_point="add")
 
 
-def test_a_verifier_with_options_is_one_s_own():
-    tasks = api.load_tasks("first-functions", limit=1)
+@pytest.mark.parametrize("kind", ["python", "c", "cpp", "python_tests"])
+def test_a_verifier_with_options_is_one_s_own(kind):
+    tasks = [Task(id="t", group_id="t", kind=kind, prompt="")]
     own = api.verifier_of(tasks, {"workers": 3})
     assert own.sandbox.workers == 3
     assert own is not api.verifier_of(tasks) is api.verifier_of(tasks)

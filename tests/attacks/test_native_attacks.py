@@ -5,9 +5,8 @@ import shutil
 import pytest
 
 from burnish.core.records import CheckSpec, Task
-from burnish.verifiers._native import NativeVerifier
 from burnish.verifiers.base import Limits
-from burnish.verifiers.cpp import cpp
+from burnish.verifiers.cpp import CppVerifier
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 LIMITS = Limits(wall_s=1.0, cpu_s=1.0, memory_mb=128, processes=8)
@@ -29,7 +28,7 @@ TESTED = task(("main", {"code": "int main() { assert(add(1, 2) == 3); assert(add
 
 @pytest.fixture(scope="module")
 def verifier():
-    verifier = NativeVerifier(cpp.language, workers=1)
+    verifier = CppVerifier(workers=1)
     yield verifier
     verifier.close()
 

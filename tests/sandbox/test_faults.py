@@ -242,7 +242,7 @@ def test_a_server_that_is_short_of_descriptors_is_an_error_and_not_a_missing_lay
     class Short(Server):
         boot = Server.boot.replace("server.from", "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); server.from")
 
-    with pytest.raises(SandboxError, match="Too many open files"):
+    with pytest.raises(SandboxError, match="the limit on open files is 3"):
         Short()
 
 
@@ -321,6 +321,37 @@ def test_standard_streams_may_be_closed(tmp_path):
     with parent(code) as process:
         process.wait(timeout=60)
     assert json.loads(report.read_text()) == RIGHT + RIGHT
+
+
+def test_limits_that_the_parent_was_started_with_hold_where_they_are_lower_than_ours():
+    lower = {"RLIMIT_AS": 1 << 30, "RLIMIT_CPU": 3, "RLIMIT_DATA": 1 << 28, "RLIMIT_FSIZE": 1 << 20, "RLIMIT_NOFILE": 48}
+    if jail._all_users_mapped():  # else the processes of this user, wherever, would count
+        lower["RLIMIT_NPROC"] = 12
+    code = f"""
+        import resource
+        for name, most in {lower}.items():
+            resource.setrlimit(getattr(resource, name), (most, most))
+        program = "import resource\\ndef f(x):\\n    found = {{n: resource.getrlimit(getattr(resource, n)) for n in {list(lower)}}}\\n"
+        program += "    return 2 if found == { ({name: (most, most) for name, most in lower.items()}) } else found"
+        verdict = verifier.verify(task("(1,)"), program)
+        [before] = [server._process.pid for server in verifier.sandbox._idle]
+        found = judge()
+        print(json.dumps([verdict.status, *found, before in [server._process.pid for server in verifier.sandbox._idle]]))
+    """
+    with parent(code) as process:
+        assert outcome(process) == ["pass", *RIGHT, True]
+
+
+def test_a_limit_on_open_files_that_is_too_low_to_work_is_named():
+    code = """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+        verdict = verifier.verify(task("(1,)"), QUICK)
+        print(json.dumps([verdict.status, verdict.checks[0].diagnostics[0].message]))
+    """
+    with parent(code) as process:
+        status, message = outcome(process)
+    assert (status, "the limit on open files is 32, the jail needs" in message) == ("error", True), message
 
 
 SIGNALS = {

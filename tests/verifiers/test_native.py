@@ -33,7 +33,7 @@ BOTH = pytest.mark.parametrize("kind", ["c", "cpp"])
 @pytest.fixture(scope="module")
 def verifiers():
     """One verifier per language, with one jail each."""
-    made = {kind: NativeVerifier(language, workers=1) for kind, language in LANGUAGES.items()}
+    made = {"c": c.CVerifier(workers=1), "cpp": cpp.CppVerifier(workers=1)}
     yield made
     for verifier in made.values():
         verifier.close()
@@ -87,7 +87,10 @@ class _Absent:
 
 
 def test_a_missing_compiler_is_named_with_its_mend():
-    verifier = NativeVerifier(_Absent(), workers=1)
+    class AbsentVerifier(NativeVerifier):
+        language = _Absent()
+
+    verifier = AbsentVerifier(workers=1)
     assert not verifier.doctor()[0].found
     assert verifier.doctor()[0].optional
     with pytest.raises(Unavailable, match="apt install no-such-compiler"):
@@ -240,7 +243,7 @@ def test_a_compile_bomb_meets_the_compiler_s_limit():
         "template <int N, int M> struct F { static constexpr int v = F<N - 1, 2 * M>::v + F<N - 1, 2 * M + 1>::v; };\n"
         "template <int M> struct F<0, M> { static constexpr int v = 1; };\nint main() { return F<40, 0>::v; }\n"
     )
-    verifier = NativeVerifier(LANGUAGES["cpp"], workers=1, compile_limits=Limits(wall_s=1.0, cpu_s=5.0, memory_mb=2048))
+    verifier = cpp.CppVerifier(workers=1, compile_limits=Limits(wall_s=1.0, cpu_s=5.0, memory_mb=2048))
     verdict = verifier.verify(make("cpp", stdio(), MAIN), bomb)
     verifier.close()
     assert verdict.status == "timeout"

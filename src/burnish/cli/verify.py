@@ -24,7 +24,7 @@ def verify(
     k: tuple[str, ...] = ("1", "10", "100"),
     limits: tuple[str, ...] = (),
     first_fail: bool = False,
-    isolation: Literal["separate", "shared"] | None = None,
+    isolation: Literal["separate", "strict", "shared"] | None = None,
     workers: int | None = None,
     cache: bool = True,
     resume: bool = False,
@@ -41,9 +41,9 @@ def verify(
         samples: JSONL file; a completion is a reply with a code block, a whole program, or the rest of the task's own code prompt.
         out: JSONL file to write.
         k: The k of pass@k, `1,10` or `1 10`; shown if every task with samples has that many.
-        limits: What a program may use, for example `wall_s=3 cpu_s=2 memory_mb=256`; seconds are per check, `total_wall_s` for all.
+        limits: What a program may use: `wall_s cpu_s` in seconds per check, `total_wall_s` for all, `memory_mb` …, as in `wall_s=3`.
         first_fail: Skip the checks after the first failure.
-        isolation: Judged program and tests in two processes (`separate`) or in one (`shared`: faster, weaker). Default: the verifier's.
+        isolation: Where Python tests run: apart from the program (`strict`), also with it if they must (`separate`), with it (`shared`).
         workers: Programs judged at once (default: one per core).
         cache: Take verdicts from the cache in your cache folder, and keep new ones there. Errors and time-outs are never kept.
         resume: Keep the results that `out` already has (those that are not errors) and judge the rest.

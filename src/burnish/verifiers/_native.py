@@ -1,4 +1,4 @@
-"""Verifiers of compiled languages. A language is one file: a `Language`, and a `NativeVerifier` of it under the language's name.
+"""Verifiers of compiled languages. A language is one file: a `NativeVerifier` with its `Language`, and an object under its name.
 
 Checks are `stdio` (a whole program; output is compared outside the jail) and `main` (test code with a `main` of its own, built
 together with the artefact). In the latter tests and program share one address space, and the verdict says so.
@@ -33,14 +33,13 @@ COMPILE_LIMITS = Limits(wall_s=20.0, cpu_s=20.0, memory_mb=1024, output_bytes=4 
 
 
 class NativeVerifier(Pooled):
-    """The verifier of one compiled language. Its jails start when first needed, one per core unless `workers` says otherwise."""
+    """The verifier of its `language`. Its jails start when first needed, one per core unless `workers` says otherwise."""
 
     version = VERSION
+    language: Language
 
-    def __init__(
-        self, language: Language, *, workers: int | None = None, level: str | None = None, compile_limits: Limits = COMPILE_LIMITS
-    ) -> None:
-        self.id, self.language, self._compile_limits = language.id, language, compile_limits
+    def __init__(self, *, workers: int | None = None, level: str | None = None, compile_limits: Limits = COMPILE_LIMITS) -> None:
+        self.id, self._compile_limits = self.language.id, compile_limits
         self.sandbox = Sandbox(workers=workers, level=level, profile="tools", preload=())
 
     def doctor(self) -> Sequence[ToolReport]:

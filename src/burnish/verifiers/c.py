@@ -12,7 +12,14 @@ HEADERS = (
 )
 """Headers whose macros test code may use."""
 
-c = NativeVerifier(
-    Gcc(id="c", compiler="gcc", install="apt install gcc", suffix="c", standard="gnu17", headers=HEADERS, libraries=("-lm", "-lpthread"))
-)
+
+class CVerifier(NativeVerifier):
+    """The verifier of `Task.kind == "c"`."""
+
+    language = Gcc(
+        id="c", compiler="gcc", install="apt install gcc", suffix="c", standard="gnu17", headers=HEADERS, libraries=("-lm", "-lpthread")
+    )
+
+
+c = CVerifier()
 """The shared instance that `find("verifier", "c")` returns."""

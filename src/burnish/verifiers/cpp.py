@@ -6,8 +6,11 @@ from burnish.verifiers._gcc import Gcc
 from burnish.verifiers._native import NativeVerifier
 from burnish.verifiers.c import HEADERS
 
-cpp = NativeVerifier(
-    Gcc(
+
+class CppVerifier(NativeVerifier):
+    """The verifier of `Task.kind == "cpp"`."""
+
+    language = Gcc(
         id="cpp",
         compiler="g++",
         install="apt install g++",
@@ -16,5 +19,7 @@ cpp = NativeVerifier(
         headers=("bits/stdc++.h", *HEADERS),
         libraries=("-lpthread",),
     )
-)
+
+
+cpp = CppVerifier()
 """The shared instance that `find("verifier", "cpp")` returns."""

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from . import jail, kernel, seccomp, wire
 from .guest import stdin_with, wire_all
 from .profiles import TOOLS_PATH
-from .seat import Seat, text_of
+from .seat import Seat, limit, text_of
 
 _STACK_BYTES = 64 << 20
 """Deep recursion is honest in such programs; a thread's stack has the same size, so more would forbid threads."""
@@ -116,9 +116,7 @@ def _become(request: dict[str, Any], streams: tuple[int, int, int], private: int
         os.set_inheritable(target, True)
     os.closerange(len(kept), exec_failure)
     os.closerange(exec_failure + 1, _MOST_DESCRIPTORS)
-    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
-    size = _STACK_BYTES if hard == resource.RLIM_INFINITY else min(_STACK_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_STACK, (size, size))
+    limit(resource.RLIMIT_STACK, _STACK_BYTES)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     kernel.install_filter(confinement)

@@ -17,7 +17,7 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from . import codec, kernel, seccomp, wire
-from .seat import text_of
+from .seat import limit, text_of
 
 MOST_SOURCE, MOST_CODE = 1 << 20, 1 << 23
 """Bytes. What is longer is compiled by its seat."""
@@ -41,8 +41,8 @@ def serve(channel: int, lock: Callable[[], object]) -> NoReturn:
         os.closerange(3, channel)
         os.closerange(channel + 1, 1024)
         kernel.die_with_parent(signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        limit(resource.RLIMIT_DATA, _MEMORY)
+        limit(resource.RLIMIT_CORE, 0)
         lock()
         kernel.install_filter(seccomp.only_computing())
         gc.freeze()

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from . import driver, guest, jail, kernel, seccomp, wire
 from .profiles import Profile
-from .seat import Seat
+from .seat import Seat, limit
 
 Pipes = tuple[int, int, int, int, int]
 """Far ends of: guest request, guest result, driver request, driver result, output."""
@@ -83,8 +83,8 @@ class Nursery:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if os.getsid(0) != os.getpid():
             os.setsid()  # a process group reaches across PID namespaces: kill(0, …) must not
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        limit(resource.RLIMIT_CORE, 0)
+        limit(resource.RLIMIT_NOFILE, 64)
         if "random" in sys.modules:
             sys.modules["random"].seed(0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 import os
 import resource
+import sys
 from collections.abc import Callable, Sequence
 from itertools import islice
 from types import TracebackType
@@ -18,6 +19,12 @@ from . import codec, kernel, wire
 
 TEXT = 500
 """Longest message or repr that a seat reports, in characters."""
+_LIMITS = (
+    *(resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_CPU, resource.RLIMIT_DATA, resource.RLIMIT_FSIZE),
+    *(resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_STACK),
+)
+_INHERITED = {what: hard if hard >= 0 else sys.maxsize for what in _LIMITS for hard in resource.getrlimit(what)[1:]}
+"""Hard limits at the start of the server. Asked once: a seat must not need another system call for each."""
 
 
 class Seat:
@@ -49,19 +56,20 @@ class Seat:
         self._progress[0:4] = (unit + 1).to_bytes(4, "little")
 
 
+def limit(what: int, value: int) -> None:
+    """Limit this process for ever: to `value`, or to what its parent was started with (`ulimit`) where that is lower."""
+    value = min(value, _INHERITED[what])
+    resource.setrlimit(what, (value, value))
+
+
 def _apply_limits(request: dict[str, Any], limit_processes: bool) -> None:
-    setrlimit = resource.setrlimit
     memory = request["memory_mb"] << 20
-    setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    memory += 1 << 30
-    setrlimit(resource.RLIMIT_AS, (memory, memory))
-    file = request["file_mb"] << 20
-    setrlimit(resource.RLIMIT_FSIZE, (file, file))
-    seconds = request["cpu_total_s"]
-    setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    limit(resource.RLIMIT_DATA, memory)
+    limit(resource.RLIMIT_AS, memory + (1 << 30))
+    limit(resource.RLIMIT_FSIZE, request["file_mb"] << 20)
+    limit(resource.RLIMIT_CPU, request["cpu_total_s"])
     if limit_processes:
-        processes = request["processes"] + 4
-        setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+        limit(resource.RLIMIT_NPROC, request["processes"] + 4)
 
 
 def run_preamble(seat: Seat, namespace: dict[str, Any]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -14,6 +16,9 @@ from .nursery import Nursery, Pipes, WeakerNursery, report
 from .profiles import PROFILES
 from .warden import Warden
 
+_SPARE_DESCRIPTORS = 24
+"""So many the server needs beside those that it is given, to start and to serve."""
+
 
 def main(
     control: int, compiling: int, pipes: Pipes, level: str, profile: str, folder: str, preload: list[str], packages: list[str]
@@ -21,6 +26,7 @@ def main(
     """Build the jail, then serve orders from `control` until the parent hangs up."""
     try:
         _forget_inherited_signals()
+        _need_descriptors(max(control, compiling, *pipes) + _SPARE_DESCRIPTORS)
         sys.path += dict.fromkeys(map(os.path.dirname, packages))
         for name in preload:
             importlib.import_module(name)
@@ -48,6 +54,14 @@ def main(
     for descriptor in (control, *pipes, inside):
         os.close(descriptor)
     Warden(outside, nursery, processes, user, PROFILES[profile]).serve()
+
+
+def _need_descriptors(count: int) -> None:
+    """Raise the soft limit on open files as far as it goes. Raises `OSError` if that is not far enough."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if 0 <= hard < count:
+        raise OSError(errno.EMFILE, f"the limit on open files is {hard}, the jail needs {count} here; raise it (ulimit -n)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _needed(profile: str, preload: list[str]) -> list[str]:
