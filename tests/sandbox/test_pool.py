@@ -13,6 +13,7 @@ import pytest
 from burnish.core.errors import InputError, SandboxError, Unavailable
 from burnish.sandbox import Bounds, Calls, Program, Sandbox, Script, Session, layers
 from burnish.sandbox.inside import wire
+from burnish.sandbox.worker import Server
 
 DOUBLE = Program(source="def double(x):\n    return 2 * x\n", entry_point="double")
 BOUNDS = Bounds(wall_s=5, cpu_s=5)
@@ -240,3 +241,18 @@ def test_a_session_after_programs_that_do_not_compile_gets_its_request():
         assert sandbox.run(Session(program=right, drives=[(0, "assert", "assert f() == 1")]), BOUNDS).driver[1][0] == "passed"
         assert time.monotonic() - started < BOUNDS.wall_s
     sandbox.close()
+
+
+def test_time_limits_are_stretched_on_a_slow_machine():
+    class Slow(Server):
+        boot = Server.boot.replace("server.from", "from inside import nursery; nursery.REFERENCE_S /= 1000; server.from")
+
+    class SlowSandbox(Sandbox):
+        server_class = Slow
+
+    endless = Program(source="def f():\n    while True: pass\n", entry_point="f")
+    run = (sandbox := SlowSandbox(workers=1)).run(Calls(program=endless, calls=[(0, (), {})]), Bounds(wall_s=5, cpu_s=0.05))
+    assert run.reason == wire.CPU
+    assert run.cpu_s > 0.8  # twenty times the limit, which is the most
+    sandbox.close()
+    assert Bounds(wall_s=2, cpu_s=1).scaled(1.0) == Bounds(wall_s=2, cpu_s=1)

@@ -35,6 +35,13 @@ class Bounds:
     file_mb: int = 16
     total_wall_s: float = 0.0
 
+    def scaled(self, slowness: float) -> Bounds:
+        """The same for a machine that is so many times slower: what passes on a fast one must not time out there."""
+        if slowness == 1.0:
+            return self
+        wall, cpu, total = self.wall_s * slowness, self.cpu_s * slowness, self.total_wall_s * slowness
+        return replace(self, wall_s=wall, cpu_s=cpu, total_wall_s=total)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Program:

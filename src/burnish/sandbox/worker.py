@@ -108,6 +108,8 @@ class Server:
         if level == "weaker" and profile != "python":
             raise Unavailable(_NO_WEAKER_TOOLS)
         self.runs = 0
+        self.slowness = 1.0
+        """By how much the time limits of a run are stretched: this machine beside the one that limits are meant for."""
         self.reusable = True
         """False once a seat may have left its request unread: the next seat would read that one, not its own."""
         self._control: socket.socket
@@ -214,6 +216,7 @@ class Server:
             name, reason = report["missing"], report["reason"]
             missing = f"The jail's layer {name!r} is not available here ({reason})."
             raise Unavailable(f"{missing} Mend: {mend(name)}; or choose BURNISH_SANDBOX=weaker knowingly.")
+        self.slowness = float(report["slowness"])
         return list(report["layers"])
 
     def run(self, job: Job, bounds: Bounds, stop: Stop | None = None, cancel: Cancel | None = None) -> Run:
@@ -223,6 +226,7 @@ class Server:
         still lie in the pipe, where the next run's seat would take it for its own.
         """
         self.runs += 1
+        bounds = bounds.scaled(self.slowness)
         exchange = _Exchange(self, job, bounds, stop)
         try:
             run = exchange.complete(cancel or Cancel())

@@ -30,6 +30,21 @@ _UNBEGUN = b"\0\0\0\0"
 _BLANK = bytes(wire.PAGE.size)
 
 
+REFERENCE_S = 0.001
+"""CPU seconds of the loop of `slowness` on the machine that limits are meant for: an ordinary server core with Python 3.11."""
+
+
+def slowness() -> float:
+    """How many times longer than on the reference core a fixed loop takes here: the best of seven, at least 1, at most 20."""
+    best = REFERENCE_S * 20
+    for _ in range(7):
+        started, total = time.thread_time(), 0
+        for number in range(30_000):
+            total += number & 7
+        best = min(best, time.thread_time() - started)
+    return max(1.0, best / REFERENCE_S)
+
+
 def report(control: int, message: dict[str, Any]) -> None:
     """Tell the parent how the start went."""
     os.write(control, json.dumps(message).encode())
@@ -59,7 +74,7 @@ class Nursery:
         """Lock the jail, say so, then obey orders until the parent hangs up."""
         try:
             self._prepare()
-            report(CONTROL, {"layers": self._lock()})
+            report(CONTROL, {"layers": self._lock(), "slowness": slowness()})
             guest.warm_up()
             if "pytest" in sys.modules:
                 from . import suite
