@@ -2,7 +2,7 @@
 
     python -m benchmarks.judge_profile --programs 164 --rounds 3
 
-The seats are the processes forked for a check; the nursery forks and reaps them; the warden stands outside the PID namespace;
+The seats are the processes forked for a check; the nursery forks and reaps them; the compiler compiles for them; the warden stands outside the PID namespace;
 the parent is the process that calls `verify`. Read from `/proc/<pid>/stat`, where reaped children are counted apart from the
 process itself. CPU time comes in ticks of the kernel's clock, so it needs some hundred checks to be exact.
 """
@@ -84,11 +84,12 @@ def _profile(name: str, verifier: PythonVerifier, items: list[tuple[Task, str]],
 
 
 def _processes(bare: bool) -> dict[str, int]:
-    """The process that calls the judge, the nursery of its one server and the warden, which a bare server lacks."""
+    """The process that calls the judge, and of its one server the compiler, the nursery and the warden; a bare server is one process."""
     (server,) = _children(os.getpid())
     if bare:
         return {"parent": os.getpid(), "nursery": server}
-    return {"parent": os.getpid(), "nursery": next(_children(server)), "warden": server}
+    compiler, nursery = _children(server)
+    return {"parent": os.getpid(), "compiler": compiler, "nursery": nursery, "warden": server}
 
 
 def _children(process: int) -> Iterator[int]:

@@ -105,7 +105,7 @@ def test_the_bare_server_still_ends_an_endless_loop(bare):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("del bare.nursery.Nursery._clear; bare.strip()", "no longer fits the sandbox: look at Nursery._clear"),
+        ("del bare.nursery.Nursery._end; bare.strip()", "no longer fits the sandbox: look at Nursery._end"),
         ("bare.seat._apply_limits = lambda seat: None; bare.strip()", "look at inside.seat._apply_limits"),
         ("bare.strip(); bare.os.kill(-1, 0)", "must not signal more than its own seats"),
         ("bare.strip(); bare.kernel.signal_everyone(0)", "must not signal more than its own seats"),
@@ -146,6 +146,6 @@ def test_goals_say_yes_no_or_not_measured():
 def test_the_profile_names_every_process():
     ended = run("benchmarks.judge_profile", "--programs", "5", "--rounds", "1")
     assert ended.returncode == 0, ended.stderr
-    parts = re.findall(r"(?m)^(seats|nursery|warden|parent) +([\d.]+) ", ended.stdout)
-    assert [part for part, _ in parts] == ["seats", "parent", "nursery", "warden"] * 2 + ["seats", "parent", "nursery"]
+    parts = re.findall(r"(?m)^(seats|compiler|nursery|warden|parent) +([\d.]+) ", ended.stdout)
+    assert [part for part, _ in parts] == ["seats", "parent", "compiler", "nursery", "warden"] * 2 + ["seats", "parent", "nursery"]
     assert all(float(faults) > 10 for part, faults in parts if part == "seats")
