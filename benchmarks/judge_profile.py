@@ -2,10 +2,10 @@
 
     python -m benchmarks.judge_profile --programs 164 --rounds 3
 
-The seats are the processes forked for a check; the nursery forks and reaps them; the compiler compiles for them; the warden stands outside the PID namespace;
-the parent is the process that calls `verify`. Read from `/proc/<pid>/stat`, where reaped children are counted apart from the
-process itself. CPU time comes in ticks of the kernel's clock, so it needs some hundred checks to be exact.
-"""
+The seats are the processes forked for a check; the nursery forks and reaps them; the compiler compiles for them; the warden
+stands outside the PID namespace; the parent is the process that calls `verify`. Read from `/proc/<pid>/stat`, where reaped
+children are counted apart from the process itself. CPU time comes in ticks of the kernel's clock, so it needs some hundred checks
+to be exact."""
 
 from __future__ import annotations
 
