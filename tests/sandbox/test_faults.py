@@ -468,7 +468,7 @@ def test_a_fork_while_servers_come_and_go_inherits_none_of_their_descriptors():
             time.sleep(0.003)
             child = os.fork()
             if child == 0:
-                os._exit(len(os.listdir("/proc/self/fd")) != before)
+                os._exit(len(os.listdir("/proc/self/fd")) > before)  # fewer: what an earlier test has left is closed meanwhile
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     finally:
         stop.set()
