@@ -112,14 +112,18 @@ class Judge:
 
     def _run(self, job: Job, stop: Any = None) -> Run:
         """Run a job; repeat it if its process was killed from outside or never began. Raises `SandboxError`."""
-        for attempt in range(_RETRIES + 1):
+        last: Run | None = None
+        for _ in range(_RETRIES + 1):
             run = self._sandbox.run(job, self._bounds_left(), stop, self._cancel)
             self.found.cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb, output_bytes=len(run.output))
             began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver) or bool(run.malformed))
-            if began and (attempt == _RETRIES or not report.was_killed(run)):
-                self._used_s += run.wall_s
-                self._out_of_time = run.reason == wire.TOTAL
-                return run
+            last = run if began else last
+            if began and not report.was_killed(run):
+                break
+        if last is not None:
+            self._used_s += last.wall_s
+            self._out_of_time = last.reason == wire.TOTAL
+            return last
         raise SandboxError("the judged process could not be started")
 
     def _bounds_left(self) -> Bounds:
