@@ -28,8 +28,8 @@ STANDARD_MODULES = (
 )
 """Modules that a program finds already imported; any other of the standard library is read when it is imported.
 
-Each costs every check a little (its pages and mappings are copied at every fork: about 9 µs for a shared object, 30 µs for a
-megabyte), so only those are here that programs use often enough: `dataclasses` or `decimal` take some milliseconds when used.
+Each costs every check a little, for its pages and mappings are copied at every fork; so only those are here that programs use
+often enough. `dataclasses` or `decimal` take some milliseconds in the program that imports them.
 """
 
 
