@@ -1,7 +1,7 @@
 """The compiler: a process of the jail that turns source into code objects for the seats, and never runs any of it.
 
-A seat is a fresh copy of a process, and compiling is most of what it would do: half of its page faults. Here the parser's
-memory is warm. The process may only compute, read and write: it cannot even open a file. Whatever happens to it, nothing is
+A seat is a fresh copy of a process, and compiling would touch many of its pages for the first time. Here the parser's memory
+is warm. The process may only compute, read and write: it cannot even open a file. Whatever happens to it, nothing is
 lost: a program that it does not answer for in time is compiled by its own seat, under that seat's limits.
 """
 
