@@ -116,8 +116,9 @@ class Calls(_ProgramJob):
     """Call the entry point once per `(unit, args, kwargs)`, in order, in one process. Values must be plain data.
 
     `ways`, if given, says for each call how it is made: `()` plainly; with `"list"` what it returns is made a list if it is
-    iterable; with `"arguments"` the answer is a pair of what it returned and its arguments afterwards; `("new",)` keeps the
-    object it returns and answers None; `("method", name)` calls a method of the object kept last.
+    iterable; with `"arguments"` the answer is a pair of what it returned and its arguments afterwards; `("through", name)` answers
+    with what the built-in function of that name makes of it; `("new",)` keeps the object it returns and answers None;
+    `("method", name)` calls a method of the object kept last.
     """
 
     calls: Sequence[tuple[int, tuple[Any, ...], dict[str, Any]]]

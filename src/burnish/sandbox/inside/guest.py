@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 import marshal
 import os
 import sys
@@ -117,6 +118,8 @@ def _by_way(function: Callable[..., Any]) -> Callable[..., Any]:
         if way[:1] == ("method",):
             return getattr(kept, way[1])(*args, **kwargs)
         value = function(*args, **kwargs)
+        if way[:1] == ("through",):
+            return getattr(builtins, way[1])(value)
         if "list" in way and hasattr(value, "__iter__"):
             value = list(value)
         return (value, args) if "arguments" in way else value
