@@ -122,6 +122,7 @@ def test_no_later_run_gets_the_request_of_a_seat_that_was_killed_before_it_read_
     finally:
         stop.set()
         murderer.join()
+    assert answers(sandbox.run(calls(99), BOUNDS)) in ([], [100])  # the seat that waited for it may have been killed
     for n in range(100, 110):
         assert answers(sandbox.run(calls(n), BOUNDS)) == [n + 1]
     sandbox.close()
