@@ -21,6 +21,8 @@ from burnish.core.errors import InputError, UnknownName
 FAMILIES: Mapping[str, str] = {
     "verifier": "burnish.verifiers",
     "strategy": "burnish.strategies",
+    "selector": "burnish.strategies.selectors",
+    "scorer": "burnish.strategies.scorers",
     "task set": "burnish.tasks",
     "engine": "burnish.models",
     "curation": "burnish.curation",
@@ -38,8 +40,8 @@ def names(family: str) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in HELPERS)
 
 
-HELPERS = frozenset({"base", "cached"})
-"""Module names inside a family that hold its protocol or a wrapper of its members, not a plug-in."""
+HELPERS = frozenset({"base", "cached", "scorers", "selectors"})
+"""Module names inside a family that hold its protocol, a wrapper of its members or a family of its own, not a plug-in."""
 
 
 def find(family: str, name: str) -> Any:
