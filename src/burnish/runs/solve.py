@@ -14,11 +14,14 @@ from typing import Any
 from burnish.core import plugins
 from burnish.core.budget import Budget, Meter
 from burnish.core.errors import BudgetExceeded, InputError, PolicyError, SandboxError
-from burnish.core.records import Attempt, Cost, Episode, EpisodeStatus, Record, Sampling, Task, Verdict
+from burnish.core.records import Attempt, Cost, Episode, EpisodeStatus, Record, Sampling, Task, Verdict, View
 from burnish.models.base import Policy
 from burnish.store.runs import RunStore
 from burnish.strategies.base import Best, Judge, Strategy, Writer, episode_rng
 from burnish.verifiers.base import Limits, Verifier, view
+
+PARTS: tuple[View, ...] = ("visible", "hidden")
+"""What a label consists of."""
 
 
 class SolveConfig(Record):
@@ -94,7 +97,9 @@ class _Runner:
         writer = Writer(self.policy, task.public(), episode_id, sampling=sampling, seed=config.seed, meter=meter, log=self.store)
         judge = Judge(self.verifier, task.public(), limits=config.limits, meter=meter, log=self.store)
         answer, status, detail = await self._search(task, episode_id, writer, judge, meter)
-        labels = await asyncio.gather(*(self._label(task, attempt) for attempt in writer.attempts if attempt.is_answer))
+        labels = await asyncio.gather(
+            *(self._label(task, attempt, part) for attempt in writer.attempts if attempt.is_answer for part in PARTS)
+        )
         if any(verdict.status == "error" for verdict in (*labels, *judge.verdicts.values())):
             status, detail = "error", detail or "the judge failed on an attempt of this episode"
         cost = sum((attempt.cost for attempt in writer.attempts), Cost())
@@ -115,12 +120,13 @@ class _Runner:
         except (PolicyError, SandboxError) as fault:
             return None, "error", f"{type(fault).__name__}: {fault}"
 
-    async def _label(self, task: Task, attempt: Attempt) -> Verdict:
-        known = self.store.verdict(attempt.id, "hidden")
+    async def _label(self, task: Task, attempt: Attempt, part: View) -> Verdict:
+        """The verdict on a part of the checks: the strategy's own on the visible ones if it asked for one."""
+        known = self.store.verdict(attempt.id, part)
         if known is not None and known.status != "error":
             return known
-        verdict = await self.verifier.averify(view(task, "hidden"), attempt.artefacts.get("code", ""), limits=self.config.limits)
-        self.store.add_verdict(attempt.id, "hidden", verdict)
+        verdict = await self.verifier.averify(view(task, part), attempt.artefacts.get("code", ""), limits=self.config.limits)
+        self.store.add_verdict(attempt.id, part, verdict)
         return verdict
 
 

@@ -49,6 +49,11 @@ async def draw(task: Task, policy: Writer, n: int, *, round: int = 0) -> list[At
 async def judged(attempts: Sequence[Attempt], verifier: Judge) -> list[Candidate]:
     """The attempts with their verdicts, as far as the budget goes."""
     await _as_far_as_possible(partial(verifier.verify, attempt) for attempt in attempts)
+    return known(attempts, verifier)
+
+
+def known(attempts: Sequence[Attempt], verifier: Judge) -> list[Candidate]:
+    """The attempts with what verdicts there are by now."""
     return [Candidate(attempt=attempt, verdict=verifier.verdicts.get(attempt.id)) for attempt in attempts]
 
 

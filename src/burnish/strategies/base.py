@@ -116,6 +116,12 @@ class Writer:
         """The text that token ids of this policy stand for."""
         return self._policy.renderer.decode(ids)
 
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The token ids of a text as the policy's own words: what an assistant turn of just that text holds, without its end."""
+        question = Message(role="user", content="-")
+        ids, (start, end) = self._policy.renderer.supervised((question, Message(role="assistant", content=text)))
+        return ids[start : end - 1]
+
 
 def _request(policy: Policy, messages: tuple[Message, ...], prefix: Prefix | None, sampling: Sampling) -> Request:
     """Engines that speak text see the beginning of the reply as a last, unfinished assistant message."""

@@ -31,5 +31,6 @@ def _places(attempt: Attempt, policy: Writer) -> list[tuple[int, int, float]]:
         return []
     sampled = [token for begin, end in tokens.sampled for token in tokens.ids[begin:end]]
     ends = [len(policy.decode(sampled[: count + 1])) for count in range(len(sampled))]
-    shift = max(len(attempt.text) - (ends[-1] if ends else 0), 0) if attempt.op == "continue" else 0
-    return [(shift + begin, shift + end, logprob) for begin, end, logprob in zip([0, *ends[:-1]], ends, tokens.logprobs, strict=True)]
+    decoded = policy.decode(sampled)
+    given = next(start for start in range(len(attempt.text) + 1) if decoded.startswith(attempt.text[start:]))
+    return [(given + begin, given + end, logprob) for begin, end, logprob in zip([0, *ends[:-1]], ends, tokens.logprobs, strict=True)]
