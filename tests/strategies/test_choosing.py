@@ -1,5 +1,6 @@
 """The strategies that draw several answers and choose: calls, order, budgets, what is handed in. Scripted policies, the real judge."""
 
+import msgspec
 import pytest
 
 from burnish.core.budget import Budget
@@ -24,7 +25,8 @@ def code(store, number=0):
 
 def without_checks(task):
     """The same task with hidden checks only: nothing verifies an answer before it is handed in."""
-    return type(task)(**{**{name: getattr(task, name) for name in task.__struct_fields__}, "checks": task.hidden()})
+    context = {**task.context, "signature": "add(a: int, b: int) -> int"}
+    return msgspec.structs.replace(task, checks=task.hidden(), context=context)
 
 
 def test_best_of_n_draws_n_and_hands_in_the_first_that_passes(run):

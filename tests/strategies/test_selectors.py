@@ -147,7 +147,7 @@ ALL = plugins.names("selector")
 
 
 def test_the_family_is_found_by_name():
-    assert ALL == ["agreement", "consensus", "first_pass", "majority", "probability_mass", "reranker", "rpc"]
+    assert ALL == ["agreement", "consensus", "first_pass", "majority", "probability_mass", "reranker", "rpc", "weighted_vote"]
     assert "selectors" not in plugins.names("strategy")
 
 

@@ -80,11 +80,16 @@ def catalogue(family: str = "") -> dict[str, dict[str, str]]:
 
 def check_options(function: Any, options: Mapping[str, Any], what: str) -> None:
     """Raise `InputError` if `function` has no keyword-only parameter for one of `options`; the message lists those it has."""
-    parameters = inspect.signature(function).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    known = options_of(function)
     for name in options:
         if name not in known:
             raise InputError(f"The {what} has no option {name!r}. Its options: {', '.join(known) or 'none'}.")
+
+
+def options_of(function: Any) -> list[str]:
+    """The names of a function's keyword-only parameters: a plug-in's options."""
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def _plural(family: str) -> str:
