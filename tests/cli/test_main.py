@@ -47,6 +47,12 @@ COMMANDS = ["doctor", "demo", "verify", "solve", "curate", "train", "eval", "vie
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "train sft", "train grpo"])
+def test_every_command_explains_itself_with_an_example(burnish, command):
+    code, out, _ = burnish(*command.split(), "--help")
+    assert code == 0
+    assert f"Example: burnish {command}" in " ".join(out.split()) or command == "train"
+
+
 def test_strategies_are_compared_under_one_budget(burnish, tmp_path, tiny_model):
     tasks, out = write_tasks(tmp_path / "tasks.jsonl"), tmp_path / "runs"
     command = ["solve", "--compare", "sample,best_of_n", "--tasks", tasks, "--model", tiny_model, "--max-tokens", 12, "--out", out]
@@ -61,12 +67,6 @@ def test_strategies_are_compared_under_one_budget(burnish, tmp_path, tiny_model)
             assert len(per_episode) == 2
             assert max(per_episode) <= 30
     assert json.loads(burnish(*command, "--resume", "--json")[1]).keys() == {"sample", "best_of_n"}
-
-
-def test_every_command_explains_itself_with_an_example(burnish, command):
-    code, out, _ = burnish(*command.split(), "--help")
-    assert code == 0
-    assert f"Example: burnish {command}" in " ".join(out.split()) or command == "train"
 
 
 def test_help_and_import_pull_no_heavy_package():

@@ -185,8 +185,9 @@ class Judge:
 
     async def verify(self, attempt: Attempt) -> Verdict:
         """The verdict on an attempt; asked again, the same one. An attempt without a program is judged as an empty one: `invalid`."""
-        if attempt.id in self.verdicts:
-            return self.verdicts[attempt.id]
+        known = self.verdicts.get(attempt.id)
+        if known is not None and known.status != "error":
+            return known
         verdict = self._log.verdict(attempt.id, "visible")
         if verdict is None or verdict.status == "error":
             self._meter.before_verify()
