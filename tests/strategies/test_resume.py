@@ -30,7 +30,7 @@ OPTIONS = {
     "codet": {"n": 5},
     "consensus": {"n": 5},
     "vm_mcts": {"iterations": 3, "samples": 3},
-    "magicore": {"k": 4, "rounds": 1, "typical": 2.0},
+    "magicore": {"k": 7, "rounds": 1, "typical": 2.0},
     "parallel": {"blocks": 2},
     "rest": {"n": 4},
 }
@@ -56,7 +56,7 @@ def test_an_interrupted_search_goes_on_to_the_same_forest(run, strategy):
     whole, _ = run(reply, strategy=strategy, folder="whole", **limits)
     expected = forest(whole)
     assert expected[0] == "done"
-    for count in (1, 3):
+    for count in (1, 2):
         store, _ = run(dies_after(count), strategy=strategy, folder="broken", **limits)
         assert store.episodes()[0].status == "error"
     store, policy = run(reply, strategy=strategy, folder="broken", **limits)
