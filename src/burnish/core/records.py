@@ -147,7 +147,8 @@ class Attempt(Record):
 
     `op` says what the turn was for (`sample`, `refine`, `plan` …); `round` counts refinement rounds from 0;
     `messages` is the prompt as sent (without this completion); `artefacts` maps a kind to the extracted value
-    (`{"code": "def f …"}`); an empty mapping means that nothing checkable was found in `text`.
+    (`{"code": "def f …"}`); an empty mapping means that nothing checkable was found in `text`. Prose that a strategy asked for on
+    the way (a plan, a review) has an artefact of its own kind and is no answer to the task.
     """
 
     id: str
@@ -166,6 +167,11 @@ class Attempt(Record):
     policy_version: str = "0"
     stop_reason: str = ""
     cost: Cost = Cost()
+
+    @property
+    def is_answer(self) -> bool:
+        """True if this was meant to solve the task; False for prose on the way."""
+        return not self.artefacts or "code" in self.artefacts
 
 
 class Episode(Record):

@@ -94,7 +94,7 @@ class _Runner:
         writer = Writer(self.policy, task.public(), episode_id, sampling=sampling, seed=config.seed, meter=meter, log=self.store)
         judge = Judge(self.verifier, task.public(), limits=config.limits, meter=meter, log=self.store)
         answer, status, detail = await self._search(task, episode_id, writer, judge, meter)
-        labels = await asyncio.gather(*(self._label(task, attempt) for attempt in writer.attempts))
+        labels = await asyncio.gather(*(self._label(task, attempt) for attempt in writer.attempts if attempt.is_answer))
         if any(verdict.status == "error" for verdict in (*labels, *judge.verdicts.values())):
             status, detail = "error", detail or "the judge failed on an attempt of this episode"
         cost = sum((attempt.cost for attempt in writer.attempts), Cost())

@@ -7,14 +7,15 @@ interrupted is resumed by running the strategy again: what is already recorded i
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from burnish.core.budget import Meter
-from burnish.core.records import Attempt, Cost, Message, Sampling, Task, TokenRecord, Verdict, View
+from burnish.core.records import Attempt, Cost, Message, Sampling, Span, Task, TokenRecord, Verdict, View
 from burnish.core.seeds import derive_seed
 from burnish.models.base import Completion, Policy, Request
 from burnish.text.code import extract_code, spans_of, wanted_name
@@ -63,26 +64,36 @@ class Writer:
         op: str = "sample",
         parent: Attempt | None = None,
         round: int = 0,
+        kind: str = "code",
+        **sampling_changes: Any,
     ) -> Attempt:
-        """Ask the policy to answer `messages`. Raises `BudgetExceeded` or `PolicyError`."""
+        """Ask the policy to answer `messages`. Raises `BudgetExceeded` or `PolicyError`.
+
+        `kind` says what the reply is: a program (`code`), or prose of that kind (`plan`, `review` …), which no stop string of
+        a program cuts. `sampling_changes` are fields of `Sampling` for this call only (`temperature=0.2`).
+        """
         attempt_id = f"{self._episode_id}/{self._count}"
         self._count += 1
+        prose = {} if kind == "code" else {"stop": ()}
+        wanted = msgspec.structs.replace(self._sampling, **{**prose, **sampling_changes})
         known = self._log.attempt(attempt_id)
         if known is not None:
-            self._meter.after_call(self._meter.before_call(self._sampling.max_tokens), known.cost)
+            allowed = self._meter.before_call(wanted.max_tokens)
+            await asyncio.sleep(0)  # calls of one wave reserve their tokens before any gives some back, as they did at first
+            self._meter.after_call(allowed, known.cost)
             self.attempts.append(known)
             return known
         messages = tuple(messages)
-        allowed = self._meter.before_call(self._sampling.max_tokens)
+        allowed = self._meter.before_call(wanted.max_tokens)
         cost = Cost()
         try:
-            sampling = msgspec.structs.replace(self._sampling, max_tokens=allowed, seed=derive_seed(self._seed, attempt_id))
+            sampling = msgspec.structs.replace(wanted, max_tokens=allowed, seed=derive_seed(self._seed, attempt_id))
             request = Request(prompt_ids=self._policy.renderer.render(messages), sampling=sampling, messages=messages)
             completion = await self._policy.generate(request)
             cost = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
         finally:
             self._meter.after_call(allowed, cost)
-        attempt = _attempt(attempt_id, self._episode_id, self._task, self._policy, request, completion, cost, op, parent, round)
+        attempt = _attempt(attempt_id, self._episode_id, self._task, self._policy, request, completion, cost, op, parent, round, kind)
         self._log.add_attempt(attempt)
         self.attempts.append(attempt)
         return attempt
@@ -99,8 +110,9 @@ def _attempt(
     op: str,
     parent: Attempt | None,
     round: int,
+    kind: str,
 ) -> Attempt:
-    code = extract_code(completion.text, wanted_name(task))
+    artefacts, spans = _parts(task, completion.text, kind)
     start, end = len(request.prompt_ids), len(request.prompt_ids) + len(completion.ids)
     return Attempt(
         id=attempt_id,
@@ -111,8 +123,8 @@ def _attempt(
         round=round,
         messages=request.messages,
         text=completion.text,
-        spans=spans_of(completion.text, code),
-        artefacts={"code": code.text} if code else {},
+        spans=spans,
+        artefacts=artefacts,
         tokens=TokenRecord(ids=request.prompt_ids + completion.ids, sampled=((start, end),), logprobs=completion.logprobs),
         sampling=request.sampling,
         policy=policy.name,
@@ -120,6 +132,14 @@ def _attempt(
         stop_reason=completion.stop_reason,
         cost=cost,
     )
+
+
+def _parts(task: Task, text: str, kind: str) -> tuple[dict[str, str], tuple[Span, ...]]:
+    """What a reply holds, by kind, and where: its program, or all of it as prose."""
+    if kind != "code":
+        return {kind: text}, (Span(kind=kind, start=0, end=len(text)),) if text.strip() else ()
+    code = extract_code(text, wanted_name(task))
+    return {"code": code.text} if code else {}, spans_of(text, code)
 
 
 class Judge:
