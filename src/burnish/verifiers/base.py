@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from burnish.core.records import Record, Task, Verdict, View
+from burnish.core.records import Record, Task, Trace, Verdict, View
 
 
 class Limits(Record):
@@ -82,6 +82,15 @@ class Verifier(Protocol):
 
     def close(self) -> None:
         """Let go of processes and files. A later call starts afresh."""
+        ...
+
+
+@runtime_checkable
+class Tracer(Protocol):
+    """What a verifier may offer beside its verdicts: how an artefact runs on the input of one check."""
+
+    async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
+        """The trace of the check's first wrong answer (or its last); None if this cannot be traced. Raises `SandboxError`."""
         ...
 
 
