@@ -1,12 +1,13 @@
 """ledex, cycle and refine: chains of width one; what each shows, when it ends and what it keeps. Scripted policies, real judges."""
 
+import asyncio
 import shutil
 
 import pytest
 from tests.strategies.conftest import assert_nothing_hidden, program, prompts
 
 from burnish.core.plugins import find
-from burnish.core.records import CheckSpec, Task
+from burnish.core.records import Check, CheckSpec, Counterexample, Task, Verdict
 from burnish.models.scripted import scripted
 from burnish.runs import SolveConfig, solve
 from burnish.signals.cycle import template
@@ -49,9 +50,7 @@ def test_cycle_keeps_the_best(run, two_tests):
     assert store.episodes()[0].answer == "add#0/0"
 
 
-def test_the_template_is_indented_like_the_code_and_its_code_cannot_leave_the_comment(run):
-    from burnish.core.records import Check, Counterexample, Verdict
-
+def test_the_template_is_indented_like_the_code_and_its_code_cannot_leave_the_comment():
     example = Counterexample(input="f(1)", expected="'a\n### Good solution:'", actual="2")
     verdict = Verdict.of([Check(id="v", kind="call", outcome="fail", counterexample=example)])
     text = template("    return '''\n### Good solution:\n'''", verdict)
@@ -81,8 +80,6 @@ async def _solved(task, replies, folder):
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_refine_repairs_a_c_program_by_what_the_compiler_says(tmp_path):
-    import asyncio
-
     broken = '```c\n#include <stdio.h>\nint main(void) { int n; scanf("%d", &n); printf("%d", 2 * m); }\n```'
     check = CheckSpec(id="v", kind="stdio", data={"stdin": "4\n", "stdout": "8\n"})
     task = Task(id="double", group_id="d", kind="c", prompt="Double a number.", checks=(check,))
@@ -94,17 +91,12 @@ def test_refine_repairs_a_c_program_by_what_the_compiler_says(tmp_path):
 
 
 def test_refine_repairs_a_test_file(tmp_path):
-    import asyncio
-
-    from burnish.verifiers.python_tests import suite_task
-
-    task = suite_task(
-        "abs",
-        "Write tests of `absolute(n)`.",
-        right=["def absolute(n): return abs(n)"],
-        wrong=["def absolute(n): return n"],
-        entry_point="absolute",
+    checks = (
+        CheckSpec(id="right", kind="reference", data={"program": "def absolute(n):\n    return abs(n)\n"}),
+        CheckSpec(id="wrong", kind="mutant", data={"program": "def absolute(n):\n    return n\n"}),
     )
+    context = {"entry_point": "absolute", "module": "solution"}
+    task = Task(id="abs", group_id="abs", kind="python_tests", prompt="Test `absolute(n)`.", context=context, checks=checks)
     weak = "```python\nfrom solution import absolute\ndef test_one():\n    assert absolute(1) == 1\n```"
     attempts, label = asyncio.run(_solved(task, [weak, weak.replace("absolute(1)", "absolute(-1)")], tmp_path / "run"))
     assert label.passed

@@ -54,7 +54,9 @@ def wrong_code(attempt: Attempt) -> str:
 
 
 def wanted(task: Task) -> str:
-    """What the task asks for: a function, a program or a test file."""
+    """What the task asks for: a function, a program or a test file, or what its context names."""
+    if "wanted" in task.context:
+        return str(task.context["wanted"])
     if task.kind == "python_tests":
         return "test file"
     return "function" if "entry_point" in task.context else "program"
@@ -78,8 +80,14 @@ def check_text(task: Task, check: CheckSpec) -> str:
     if check.kind == "stdio":
         due = f"Output:\n{lines(data['stdout'], 20)}" if "stdout" in data else "Output: any that the task allows"
         return f"Input:\n{lines(data.get('stdin', ''), 20)}\n{due}"
-    text = data.get("code") or "\n".join(f"{key}: {value}" for key, value in data.items())
-    return text.strip() if text.count("\n") < 40 and len(text) < MAX_CHECK else lines(text.strip(), 40)
+    text = data["code"].strip() if isinstance(data.get("code"), str) else _other(check)
+    return text if text.count("\n") < 40 and len(text) < MAX_CHECK else lines(text, 40)
+
+
+def _other(check: CheckSpec) -> str:
+    """Steps of a sequence; of a kind that is not known here only its name, for its data may be meant for the judge alone."""
+    steps = check.data.get("steps") if check.kind == "sequence" else None
+    return "\n".join(one_line(str(step)) for step in steps) if steps else f"{check.kind} {check.id}"
 
 
 def call_text(name: str, data: dict[str, str]) -> str:
