@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from burnish.core.errors import InputError, SandboxError
+from burnish.core.errors import BurnishError, InputError
 from burnish.core.records import CheckSpec, Record, Task, Trace, Verdict
 from burnish.models.base import Policy
 from burnish.runs.solve import Progress, SolveConfig, solve
@@ -68,7 +68,9 @@ async def repair(
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Repair:
-    """Run the strategy on a task of `repair_task`. Raises `InputError` if its tests cannot be judged, `SandboxError` without a jail."""
+    """Run the strategy on a task of `repair_task`. Raises `InputError` if its tests cannot be judged,
+    and `BurnishError` if the model or the jail fails in every run.
+    """
     source = task.context["source"]
     before = await verifier.averify(task, source, limits=config.limits)
     if before.status in ("error", "unsupported", "unknown", "tampered"):
@@ -81,7 +83,7 @@ async def repair(
     await solve([asked], policy, InFile(verifier, source), store, config, on_progress=on_progress)
     episodes = store.episodes()
     if all(episode.status == "error" for episode in episodes):
-        raise SandboxError(episodes[0].detail)
+        raise BurnishError(episodes[0].detail)
     answers = [attempt for episode in episodes if episode.answer and (attempt := store.attempt(episode.answer))]
     programs = [splice(source, answer.artefacts.get("code", "")) for answer in answers]
     verdicts = [await verifier.averify(task, program, limits=config.limits) for program in programs]
