@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from burnish.recipes._demo_records import DemoResult
     from burnish.recipes.demo import Stage
     from burnish.runs import Progress, SolveConfig
+    from burnish.runs.repair import Repair
     from burnish.store.verdicts import VerdictCache
     from burnish.training.config import TrainConfig
     from burnish.training.trainer import TrainResult
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 Update = Callable[[int, int, str], None]
 """`(done, total, note)`: called as a long piece of work goes on."""
+
+T = TypeVar("T")
 
 Judged = Task | Sequence[CheckSpec | str]
 """What a program is judged by: a task, or a list of checks; text in that list is Python code with assert statements."""
@@ -59,6 +62,7 @@ __all__ = [
     "load_tasks",
     "parse_budget",
     "parse_options",
+    "repair",
     "solve",
     "solve_compared",
     "train_grpo",
@@ -288,9 +292,52 @@ def _solve_all(
     return {folder: evaluate(folder) for folder in configs}
 
 
-async def _then_close(policy: Policy, work: Coroutine[Any, Any, None]) -> None:
+def repair(
+    file: Path,
+    tests: Path,
+    *,
+    strategy: str = "self_debug",
+    model: str | Policy = "embedded",
+    samples: int = 4,
+    sampling: Sampling = Sampling(temperature=0.8, max_tokens=512, stop=STOP),
+    options: dict[str, Any] | None = None,
+    budget: Budget = Budget(),
+    limits: Limits = Limits(),
+    seed: int = 0,
+    out: Path | None = None,
+    write: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Repair:
+    """Repair a Python file that fails its tests: `samples` runs of a strategy, then the first repair that passes all tests.
+
+    With `write` a repaired file is put in place of the old one, whole or not at all. `out` keeps the run's records. Raises
+    `InputError` for files that cannot be used. See `burnish repair --help`.
+    """
+    from tempfile import TemporaryDirectory
+
+    from burnish.runs import SolveConfig, open_run
+    from burnish.runs.repair import repair as run_repair
+    from burnish.runs.repair import repair_task
+    from burnish.store.files import write_atomic
+
+    config = SolveConfig(
+        strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, limits=limits, seed=seed
+    )
+    config.check()
+    task = repair_task(file, tests)
+    policy = load_model(model) if isinstance(model, str) else model
+    with TemporaryDirectory() as aside, open_run(out or Path(aside), {"kind": "repair", "file": str(file)}, resume=False) as store:
+        found = asyncio.run(_then_close(policy, run_repair(task, policy, verifier_of([task]), store, config, on_progress=on_progress)))
+    if write and found.status == "repaired":
+        mode = file.stat().st_mode
+        write_atomic(file, [found.program.encode()])
+        file.chmod(mode)
+    return found
+
+
+async def _then_close(policy: Policy, work: Coroutine[Any, Any, T]) -> T:
     try:
-        await work
+        return await work
     finally:
         await policy.aclose()
 

@@ -43,7 +43,7 @@ def burnish(capsys):
     return run
 
 
-COMMANDS = ["doctor", "demo", "verify", "solve", "curate", "train", "eval", "view", "export", "import", "list"]
+COMMANDS = ["doctor", "demo", "verify", "solve", "repair", "curate", "train", "eval", "view", "export", "import", "list"]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "train sft", "train grpo"])

@@ -16,11 +16,11 @@ import msgspec
 
 from burnish.core.budget import Meter
 from burnish.core.errors import SandboxError
-from burnish.core.records import Attempt, CheckSpec, Cost, Message, Record, Sampling, Span, Task, TokenRecord, Verdict, View
+from burnish.core.records import Attempt, CheckSpec, Cost, Message, Record, Sampling, Span, Task, TokenRecord, Trace, Verdict, View
 from burnish.core.seeds import derive_seed
 from burnish.models.base import Completion, Policy, Request
 from burnish.text.code import extract_code, spans_of, wanted_name
-from burnish.verifiers.base import Limits, Verifier, observe
+from burnish.verifiers.base import Limits, Tracer, Verifier, observe
 
 Judged = tuple[Attempt, Verdict]
 """An attempt with its verdict on the visible checks."""
@@ -218,6 +218,19 @@ class Judge:
         if verdict.status == "error":
             raise SandboxError("the judge failed on a generated test")
         return frozenset(number for number, check in enumerate(verdict.checks) if check.outcome == "pass")
+
+    async def trace(self, program: str, check_id: str) -> Trace | None:
+        """How `program` runs on a visible check, for feedback; None where the verifier cannot tell. Costs verifier time.
+
+        Not recorded: a resumed run traces again what it has to show again.
+        """
+        if not isinstance(self._verifier, Tracer):
+            return None
+        self._meter.before_verify()
+        trace = await self._verifier.atrace(self._task, program, check_id, limits=self._limits)
+        if trace is not None:
+            self._meter.after_verify(trace.cost)
+        return trace
 
 
 class Best:

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from burnish.core.records import Cost, Record, Task, Verdict, View
+from burnish.core.records import Cost, Record, Task, Trace, Verdict, View
 
 
 class Limits(Record):
@@ -107,6 +107,15 @@ async def observe(verifier: Verifier, task: Task, artefacts: Sequence[str], *, s
     if any(observed.outcomes for observed in found):
         return found
     return [Observed(outcomes=tuple(filter(None, [artefact.strip()]))) for artefact in artefacts]
+
+
+@runtime_checkable
+class Tracer(Protocol):
+    """What a verifier may offer beside its verdicts: how an artefact runs on the input of one check."""
+
+    async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
+        """The trace of the check's first wrong answer (or its last); None if this cannot be traced. Raises `SandboxError`."""
+        ...
 
 
 def view(task: Task, which: View) -> Task:

@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from burnish.core.errors import InputError
-from burnish.core.records import SCHEMA, Task, Verdict
+from burnish.core.records import SCHEMA, Task, Trace, Verdict
 from burnish.core.seeds import content_hash
 from burnish.store.verdicts import VerdictCache, as_cached
-from burnish.verifiers.base import Limits, Observed, ToolReport, Verifier, observe
+from burnish.verifiers.base import Limits, Observed, ToolReport, Tracer, Verifier, observe
 
 
 class CachedVerifier:
@@ -53,6 +53,12 @@ class CachedVerifier:
             return known
         fresh = await self._verifier.averify(task, artefact, limits=limits, first_fail=first_fail)
         return await asyncio.to_thread(self._kept, key, fresh, first_fail)
+
+    async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
+        """The verifier's trace, if it can make one. Traces are not kept."""
+        if not isinstance(self._verifier, Tracer):
+            return None
+        return await self._verifier.atrace(task, artefact, check_id, limits=limits)
 
     def verify_batch(
         self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None

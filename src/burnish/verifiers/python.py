@@ -13,14 +13,15 @@ from __future__ import annotations
 import asyncio
 import platform
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from burnish.core.errors import InputError
-from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdict
+from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Trace, Verdict
 from burnish.core.seeds import content_hash
 from burnish.sandbox.jobs import Bounds, Program
-from burnish.sandbox.pool import Sandbox
+from burnish.sandbox.pool import STANDARD_MODULES, Sandbox
 from burnish.sandbox.worker import Cancel
 from burnish.verifiers._behaviour import observed
 from burnish.verifiers._inputs import probes, stdins
@@ -29,6 +30,7 @@ from burnish.verifiers._python_isolation import ISOLATIONS, IsolatingJudge, Isol
 from burnish.verifiers._python_judge import Findings, Judge
 from burnish.verifiers._python_minimize import minimize
 from burnish.verifiers._python_plan import Plan, plan
+from burnish.verifiers._python_trace import trace
 from burnish.verifiers._repeats import agreed
 from burnish.verifiers.base import Limits, Observed, ToolReport
 
@@ -64,6 +66,7 @@ class PythonVerifier(Pooled):
             raise InputError(f"PythonVerifier needs runs from 1 on and minimize from 0 on, found runs={runs}, minimize={minimize}.")
         self.isolation, self.runs, self.minimize = isolation, runs, minimize
         self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
+        self.tracing = Sandbox(workers=workers, level=level, packages=packages, preload=(*STANDARD_MODULES, "ast"))
         self._packages = tuple(packages)
 
     def doctor(self) -> Sequence[ToolReport]:
@@ -98,6 +101,21 @@ class PythonVerifier(Pooled):
             cancel.set()
             raise
         return [found.get(artefact, Observed()) for artefact in artefacts]
+
+    async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
+        """How the program runs on the check's first wrong answer: variables at block ends. Cancelling it ends the program."""
+        cancel = Cancel()
+        work = partial(trace, self.tracing, task, _program(task, artefact), check_id, Bounds(**msgspec.structs.asdict(limits)), cancel)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.tracing.executor(), work)
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
+
+    def close(self) -> None:
+        """Stop the jails. A later call starts them again."""
+        super().close()
+        self.tracing.close()
 
     def _judge(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Verdict:
         plans = plan(task)

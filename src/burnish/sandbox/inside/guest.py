@@ -24,6 +24,10 @@ def run(seat: Seat, link: int, output: int) -> None:
     """Run the judged program. Never returns."""
     request = seat.request
     mode = request["mode"]
+    if mode == "trace":
+        from . import tracer
+
+        tracer.run(seat, output)
     module = ModuleType("__main__" if mode == "script" else codec.GUEST_MODULE)
     sys.modules[module.__name__] = module
     if mode != "command":
