@@ -17,6 +17,7 @@ from burnish.cli.doctor import doctor
 from burnish.cli.evaluate import evaluate
 from burnish.cli.export import export, import_run
 from burnish.cli.list_plugins import list_plugins
+from burnish.cli.repair import repair
 from burnish.cli.solve import solve
 from burnish.cli.train import train
 from burnish.cli.verify import verify
@@ -24,7 +25,7 @@ from burnish.cli.view import view
 from burnish.core.errors import BurnishError
 
 app = SubcommandApp()
-for command in (doctor, demo, verify, solve, curate):
+for command in (doctor, demo, verify, solve, repair, curate):
     app.command(command)
 app.command(train, name="train")
 app.command(name="eval")(evaluate)

@@ -147,7 +147,8 @@ class Attempt(Record):
 
     `op` says what the turn was for (`sample`, `refine`, `plan` …); `round` counts refinement rounds from 0;
     `messages` is the prompt as sent (without this completion); `artefacts` maps a kind to the extracted value
-    (`{"code": "def f …"}`); an empty mapping means that nothing checkable was found in `text`.
+    (`{"code": "def f …"}`); an empty mapping means that nothing checkable was found in `text`. Prose that a strategy asked for on
+    the way (a plan, a review) has an artefact of its own kind and is no answer to the task.
     """
 
     id: str
@@ -166,6 +167,11 @@ class Attempt(Record):
     policy_version: str = "0"
     stop_reason: str = ""
     cost: Cost = Cost()
+
+    @property
+    def is_answer(self) -> bool:
+        """True if this was meant to solve the task; False for prose on the way."""
+        return not self.artefacts or "code" in self.artefacts
 
 
 class Episode(Record):
@@ -234,6 +240,36 @@ class Check(Record):
     pass_runs: int = 0
     diagnostics: tuple[Diagnostic, ...] = ()
     counterexample: Counterexample | None = None
+
+
+class TraceStep(Record):
+    """The end of one basic block of a traced program: function, first and last line (from 1), nested calls, values of variables.
+
+    `values` are names and shown values, both bounded; `note` says what the function returned or raised there, if it did.
+    """
+
+    function: str
+    first: int
+    last: int
+    depth: int = 1
+    values: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+
+
+class Trace(Record):
+    """How a program ran on the input of one visible check. Made in the program's own process: for showing, never for judging.
+
+    Where `total` exceeds the number of `steps`, those in the middle are left out. `output` is what it printed. `ending` says how the
+    run ended, empty if it answered.
+    """
+
+    check_id: str
+    input: str = ""
+    steps: tuple[TraceStep, ...] = ()
+    total: int = 0
+    output: str = ""
+    ending: str = ""
+    cost: Cost = Cost()
 
 
 class TamperFlag(Record):

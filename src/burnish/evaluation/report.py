@@ -69,7 +69,7 @@ class Evaluation(Record):
     """The metrics of one run. `rounds[r]` is the standing after r refinement rounds, `answers` that of what was handed in.
 
     `unfinished` episodes were begun and not ended, or ended by an error: they are no samples. `statuses` counts the labels
-    of all attempts. `solved` tasks have at least one passing answer; costs cover all samples, solved or not.
+    of all attempts at a solution. `solved` tasks have at least one passing answer; costs cover all samples, solved or not.
     """
 
     tasks: int
@@ -106,7 +106,8 @@ def evaluate(store: RunStore, *, ks: Sequence[int] = (1,), seed: int = 0) -> Eva
     per_task = tuple(_task_result(task, of_task[task.id], evidence) for task in tasks)
     solved = sum(row.passed > 0 for row in per_task)
     attempts = [attempt for sample in samples for attempt in sample.attempts]
-    statuses = Counter(evidence.labels[attempt.id].status for attempt in attempts)
+    answers = [attempt for attempt in attempts if attempt.is_answer]
+    statuses = Counter(evidence.labels[attempt.id].status for attempt in answers)
     return Evaluation(
         tasks=len(tasks),
         unfinished=unfinished,
@@ -116,7 +117,7 @@ def evaluate(store: RunStore, *, ks: Sequence[int] = (1,), seed: int = 0) -> Eva
         tokens_per_solved=_share(sum(row.tokens for row in per_task), solved),
         judge_s_per_solved=_share(sum(row.judge_s for row in per_task), solved),
         truncation_share=_share(sum(attempt.stop_reason == "length" for attempt in attempts), len(attempts)),
-        invalid_share=_share(statuses["invalid"], len(attempts)),
+        invalid_share=_share(statuses["invalid"], len(answers)),
         statuses=dict(statuses.most_common()),
         per_task=per_task,
     )

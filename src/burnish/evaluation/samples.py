@@ -15,7 +15,7 @@ from burnish.store.runs import VIEWS, RunStore
 
 @dataclass(frozen=True)
 class Sample:
-    """One try at one task: its attempts by round, and the id of the one handed in (None if there was none)."""
+    """One try at one task: its attempts by round, prose on the way included, and the id of the one handed in (None: there was none)."""
 
     task_id: str
     attempts: tuple[Attempt, ...]
@@ -70,7 +70,7 @@ def samples_of(store: RunStore) -> tuple[list[Sample], int]:
 
 def standing(sample: Sample, round: int, evidence: Evidence) -> str | None:
     """Id of the attempt at which the sample stands after refinement round `round` (0: the first answer), if any."""
-    seen = [attempt for attempt in sample.attempts if attempt.round <= round]
+    seen = [attempt for attempt in sample.attempts if attempt.round <= round and attempt.is_answer]
     passing = next((attempt for attempt in seen if evidence.passes_visible(attempt.id)), None)
     return passing.id if passing else seen[-1].id if seen else None
 

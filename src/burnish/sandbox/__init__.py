@@ -1,7 +1,7 @@
 """Floor 1: the jail. Starts, limits and talks to judged programs; knows nothing of tests or rewards."""
 
 from burnish.sandbox.doctor import Layer, layers
-from burnish.sandbox.jobs import Bounds, Calls, Command, Job, Program, Run, Script, Session, Shared, Suite
+from burnish.sandbox.jobs import Bounds, Calls, Command, Job, Program, Run, Script, Session, Shared, Suite, Trace
 from burnish.sandbox.pool import Sandbox, usable_cores
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Session",
     "Shared",
     "Suite",
+    "Trace",
     "layers",
     "usable_cores",
 ]

@@ -1,8 +1,9 @@
 """What can be run in the jail, and what comes back. Plain data; no knowledge of tests or rewards.
 
 `Calls` runs a program's function on inputs, `Script` runs a whole program on stdin, `Session` lets driver code in a second
-process use the program's functions, `Suite` does so for a pytest file, `Shared` runs program and test code in one, `Command`
-runs a tool of the system or what it has built. A `unit` number groups calls that share one time limit.
+process use the program's functions, `Suite` does so for a pytest file, `Shared` runs program and test code in one, `Trace`
+notes on the way what variables hold, `Command` runs a tool of the system or what it has built. A `unit` number groups calls
+that share one time limit.
 """
 
 from __future__ import annotations
@@ -196,6 +197,32 @@ class Suite(_ProgramJob):
 
     def _driver(self) -> dict[str, Any]:
         return {**self._known(), "preamble": None, "tests": self.tests, "module": self.module}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace(_ProgramJob):
+    """Run the program on inputs and note the values of variables at block ends, see `inside.tracer`. Needs `ast` preloaded.
+
+    Inputs are `("call", (way, args, kwargs))` with a way as in `Calls`, or `("assert" | "check", test code)`; with `stdin` the
+    program runs as `__main__` instead. One frame for each: the answer as for `Calls`, the count of block ends, and `most` of
+    them as `(function, depth, first line, last line, [(name, text)], note)`. What it prints comes back as `Run.output`.
+    """
+
+    inputs: Sequence[tuple[str, Any]] = ()
+    stdin: str | None = None
+    most: int = 60
+
+    def units(self) -> int:
+        """All inputs share one."""
+        return 1
+
+    def frames(self) -> int:
+        """One for each input; a whole program is one."""
+        return max(1, len(self.inputs)) + 2
+
+    def _guest(self) -> dict[str, Any]:
+        asked = {"inputs": list(self.inputs), "stdin": self.stdin, "most": self.most, "source": self.source}
+        return {**self._known(), "mode": "trace", **asked}
 
 
 _NO_LIMIT_MB = 1 << 40

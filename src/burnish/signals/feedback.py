@@ -8,9 +8,9 @@ characters are shown as escapes, so that no program can write a line of its own 
 from __future__ import annotations
 
 from burnish.core.records import FAILED, Check, Diagnostic, Verdict
+from burnish.signals.quote import MAX_VALUE, one_line
 
-MAX_VALUE = 200
-"""Longest quoted value, in characters."""
+__all__ = ["MAX_VALUE", "feedback"]
 
 
 def feedback(verdict: Verdict, *, failures: int = 1) -> str:
@@ -33,19 +33,14 @@ def _failure(check: Check) -> str:
     shown = next((d for d in check.diagnostics if d.visibility == "model"), None)
     example = check.counterexample
     if check.outcome == "timeout":
-        return f"{_cut(example.input) if example else check.id} did not finish in time."
+        return f"{one_line(example.input) if example else check.id} did not finish in time."
     if example is None:
         return _line(shown) if shown else f"{check.id} fails."
     if check.outcome == "crash" and shown is not None:
-        return f"{_cut(example.input)} should return {_cut(example.expected)}, but it fails with {_line(shown)}"
-    return f"{_cut(example.input)} returned {_cut(example.actual)}, but it should return {_cut(example.expected)}."
+        return f"{one_line(example.input)} should return {one_line(example.expected)}, but it fails with {_line(shown)}"
+    return f"{one_line(example.input)} returned {one_line(example.actual)}, but it should return {one_line(example.expected)}."
 
 
 def _line(diagnostic: Diagnostic) -> str:
     where = f" (line {diagnostic.span.line} of the code)" if diagnostic.span else ""
-    return f"{_cut(diagnostic.message)}{where}"
-
-
-def _cut(value: str) -> str:
-    value = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
-    return value if len(value) <= MAX_VALUE else f"{value[: MAX_VALUE // 2]} … {value[-MAX_VALUE // 4 :]}"
+    return f"{one_line(diagnostic.message)}{where}"

@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from burnish.core.errors import InputError
-from burnish.core.records import SCHEMA, Task, Verdict
+from burnish.core.records import SCHEMA, Task, Trace, Verdict
 from burnish.core.seeds import content_hash
 from burnish.store.verdicts import VerdictCache, as_cached
-from burnish.verifiers.base import Limits, ToolReport, Verifier
+from burnish.verifiers.base import Limits, Observed, ToolReport, Tracer, Verifier, observe
 
 
 class CachedVerifier:
@@ -54,6 +54,12 @@ class CachedVerifier:
         fresh = await self._verifier.averify(task, artefact, limits=limits, first_fail=first_fail)
         return await asyncio.to_thread(self._kept, key, fresh, first_fail)
 
+    async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
+        """The verifier's trace, if it can make one. Traces are not kept."""
+        if not isinstance(self._verifier, Tracer):
+            return None
+        return await self._verifier.atrace(task, artefact, check_id, limits=limits)
+
     def verify_batch(
         self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None
     ) -> Iterator[Verdict]:
@@ -77,6 +83,10 @@ class CachedVerifier:
             verdict = self._kept(key, next(fresh), first_fail)
             known[key] = as_cached(verdict)
             yield verdict
+
+    async def aobserve(self, task: Task, artefacts: Sequence[str], *, seed: int = 0, limits: Limits = Limits()) -> list[Observed]:
+        """As the verifier; what programs do is not kept."""
+        return await observe(self._verifier, task, artefacts, seed=seed, limits=limits)
 
     def close(self) -> None:
         """Close the verifier and the cache."""

@@ -10,26 +10,33 @@ wall, and the verdict says `isolation="shared"` and why. `isolation="strict"` le
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from burnish.core.errors import InputError
-from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdict
+from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Trace, Verdict
 from burnish.core.seeds import content_hash
 from burnish.sandbox.jobs import Bounds, Program
-from burnish.sandbox.pool import Sandbox
+from burnish.sandbox.pool import STANDARD_MODULES, Sandbox
 from burnish.sandbox.worker import Cancel
+from burnish.verifiers._behaviour import observed
+from burnish.verifiers._inputs import probes, stdins
 from burnish.verifiers._pooled import Pooled
 from burnish.verifiers._python_isolation import ISOLATIONS, IsolatingJudge, Isolation
 from burnish.verifiers._python_judge import Findings, Judge
 from burnish.verifiers._python_minimize import minimize
 from burnish.verifiers._python_plan import Plan, plan
+from burnish.verifiers._python_trace import trace
 from burnish.verifiers._repeats import agreed
-from burnish.verifiers.base import Limits, ToolReport
+from burnish.verifiers.base import Limits, Observed, ToolReport
 
 VERSION = "1"
+INPUTS = 16
+"""Inputs on which programs are compared; there are more if the task itself shows more."""
 
 
 class PythonVerifier(Pooled):
@@ -59,6 +66,7 @@ class PythonVerifier(Pooled):
             raise InputError(f"PythonVerifier needs runs from 1 on and minimize from 0 on, found runs={runs}, minimize={minimize}.")
         self.isolation, self.runs, self.minimize = isolation, runs, minimize
         self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
+        self.tracing = Sandbox(workers=workers, level=level, packages=packages, preload=(*STANDARD_MODULES, "ast"))
         self._packages = tuple(packages)
 
     def doctor(self) -> Sequence[ToolReport]:
@@ -79,11 +87,41 @@ class PythonVerifier(Pooled):
             "minimize": f"{self.minimize}",
         }
 
+    async def aobserve(self, task: Task, artefacts: Sequence[str], *, seed: int = 0, limits: Limits = Limits()) -> list[Observed]:
+        """What each program does on `INPUTS` or more inputs, known ones and generated ones; equal programs are run once."""
+        distinct = [program for program in dict.fromkeys(artefacts) if program.strip()]
+        inputs = stdins(task, count=INPUTS, seed=seed) or probes(task, distinct, count=INPUTS, seed=seed)
+        if not inputs:
+            return [Observed() for _ in artefacts]
+        cancel, bounds = Cancel(), Bounds(**msgspec.structs.asdict(limits))
+        jobs = [self.sandbox.executor().submit(observed, self.sandbox, _program(task, text), inputs, bounds, cancel) for text in distinct]
+        try:
+            found = dict(zip(distinct, await asyncio.gather(*map(asyncio.wrap_future, jobs)), strict=True))
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
+        return [found.get(artefact, Observed()) for artefact in artefacts]
+
+    async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
+        """How the program runs on the check's first wrong answer: variables at block ends. Cancelling it ends the program."""
+        cancel = Cancel()
+        work = partial(trace, self.tracing, task, _program(task, artefact), check_id, Bounds(**msgspec.structs.asdict(limits)), cancel)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.tracing.executor(), work)
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
+
+    def close(self) -> None:
+        """Stop the jails. A later call starts them again."""
+        super().close()
+        self.tracing.close()
+
     def _judge(self, task: Task, artefact: str, limits: Limits, first_fail: bool, cancel: Cancel) -> Verdict:
         plans = plan(task)
         found = Findings(invalid=[_EMPTY])
         if artefact.strip():
-            program = Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
+            program = _program(task, artefact)
             bounds = Bounds(**msgspec.structs.asdict(limits))
             judges = [IsolatingJudge(self.sandbox, program, bounds, first_fail, cancel, self.isolation) for _ in range(self.runs)]
             found = self._judged(task, plans, judges)
@@ -122,6 +160,10 @@ class PythonVerifier(Pooled):
         if self.minimize and task.refs:
             minimize(judges[0], task.refs[0], self.minimize)
         return found
+
+
+def _program(task: Task, source: str) -> Program:
+    return Program(source=source, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
 
 
 _EMPTY = Diagnostic(code="python.empty", message="there is no code", span=SourceSpan(start=0, end=0, line=1, col=0, end_line=1, end_col=0))

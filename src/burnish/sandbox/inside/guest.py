@@ -28,6 +28,10 @@ def run(seat: Seat, link: int, output: int) -> None:
     if request["has_artefact"] and seat.artefact is None:
         seat.ready(wire.GUEST_READY)
         os._exit(0)
+    if mode == "trace":
+        from . import tracer
+
+        tracer.run(seat, output)
     module = ModuleType("__main__" if mode == "script" else codec.GUEST_MODULE)
     sys.modules[module.__name__] = module
     if mode != "command":

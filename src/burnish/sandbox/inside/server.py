@@ -66,7 +66,7 @@ def _need_descriptors(count: int) -> None:
 
 def _needed(profile: str, preload: list[str]) -> list[str]:
     """Modules of this package that only some jails need; later they could not be read any more."""
-    return ["command"] * PROFILES[profile].executes + ["suite"] * ("pytest" in preload)
+    return ["command"] * PROFILES[profile].executes + ["suite"] * ("pytest" in preload) + ["tracer"] * ("ast" in preload)
 
 
 def _start_compiler(channel: int, lock: Callable[[], object]) -> None:
