@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from burnish.core.errors import InputError
 from burnish.core.records import Message, Task
-from burnish.signals.prompts import REFINE, ask
+from burnish.signals.prompts import REFINE, ask, language, wanted
 from burnish.text.code import fenced
 
 TESTS = (
@@ -38,11 +38,11 @@ def ask_review(task: Task, code: str, scores: Sequence[float]) -> tuple[Message,
 
 def ask_repair(task: Task, code: str, scores: Sequence[float], review: str) -> tuple[Message, ...]:
     """Show the scored solution and the review, and ask for the whole solution anew (MAgICoRe's Refiner)."""
-    wanted = "function" if "entry_point" in task.context else "program"
+    request = REFINE.format(wanted(task), language(task))
     return (
         *ask(task),
         Message(role="assistant", content=fenced(scored_lines(code, scores))),
-        Message(role="user", content=REPAIR.format(review=review[:LONGEST_REVIEW].strip()) + REFINE.format(wanted)),
+        Message(role="user", content=REPAIR.format(review=review[:LONGEST_REVIEW].strip()) + request),
     )
 
 
