@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tomllib
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from burnish.verifiers.base import Limits
 
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
+    from burnish.models import Need
     from burnish.models.base import Policy
     from burnish.recipes._demo_records import DemoResult
     from burnish.recipes.demo import Stage
@@ -54,6 +55,7 @@ __all__ = [
     "evaluate",
     "export_run",
     "import_run",
+    "list_models",
     "list_plugins",
     "load_model",
     "load_tasks",
@@ -78,11 +80,13 @@ def load_tasks(tasks: str, *, limit: int | None = None) -> list[Task]:
     return loaded[:limit]
 
 
-def load_model(model: str) -> Policy:
-    """A policy that can write and be trained: `embedded`, a local folder, or a hub name."""
+def load_model(
+    model: str, *, engine: str = "auto", needs: Collection[Need] | None = None, options: Mapping[str, Any] | None = None
+) -> Policy:
+    """A policy: `embedded`, a local folder, a hub name, a GGUF file, or a server's address. See `burnish.models.load`."""
     from burnish.models import load
 
-    return load(model)
+    return load(model, engine, needs=needs, **(options or {}))
 
 
 def verifier_of(tasks: Sequence[Task], options: Mapping[str, Any] | None = None) -> Verifier:
@@ -198,6 +202,8 @@ def solve(
     out: Path,
     strategy: str = "self_debug",
     model: str = "embedded",
+    engine: str = "auto",
+    engine_options: dict[str, Any] | None = None,
     samples: int = 1,
     limit: int | None = None,
     sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
@@ -217,7 +223,9 @@ def solve(
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
     manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config)}
-    policy = load_model(model)
+    if engine != "auto" or engine_options:
+        manifest |= {"engine": engine, "engine_options": engine_options or {}}
+    policy = load_model(model, engine=engine, options=engine_options)
     with open_run(out, manifest, resume=resume) as store:
         asyncio.run(_then_close(policy, run_solve(loaded, policy, verifier, store, config, on_progress=on_progress)))
     return evaluate(out)
@@ -389,7 +397,7 @@ def _train(
     from burnish.training.stats import StepStats, numbers
     from burnish.training.trainer import train
 
-    settings, policy = config or TrainConfig(), load_model(model)
+    settings, policy = config or TrainConfig(), load_model(model, needs=["training"])
     with open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) as log:
 
         def note(stats: StepStats) -> None:
@@ -450,6 +458,25 @@ def doctor() -> list[ToolReport]:
     from burnish.runs.doctor import doctor as examine
 
     return examine()
+
+
+def list_models() -> dict[str, Any]:
+    """What may be given as a model and which engines read it here; the engines, what they can do, and how to mend what is missing."""
+    from burnish.models import report
+
+    engines = report()
+    readers = {kind: [row.name for row in engines if row.usable and kind in row.abilities.reads] for kind in MODEL_KINDS}
+    models = [{"write": words, "kind": kind, "engines": readers[kind]} for kind, words in MODEL_KINDS.items()]
+    return {"models": models, "engines": engines}
+
+
+MODEL_KINDS = {
+    "embedded": "embedded",
+    "checkpoint": "a checkpoint folder, or owner/name on the hub",
+    "gguf": "a .gguf file",
+    "endpoint": "a server's address, http://127.0.0.1:8080/v1 (several models: …/v1#name)",
+}
+"""Kind of model → what to write for it."""
 
 
 def list_plugins(family: str = "") -> dict[str, dict[str, str]]:

@@ -79,7 +79,8 @@ class Writer:
             sampling = msgspec.structs.replace(self._sampling, max_tokens=allowed, seed=derive_seed(self._seed, attempt_id))
             request = Request(prompt_ids=self._policy.renderer.render(messages), sampling=sampling, messages=messages)
             completion = await self._policy.generate(request)
-            cost = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
+            counted = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
+            cost = completion.cost or counted
         finally:
             self._meter.after_call(allowed, cost)
         attempt = _attempt(attempt_id, self._episode_id, self._task, self._policy, request, completion, cost, op, parent, round)
@@ -101,7 +102,6 @@ def _attempt(
     round: int,
 ) -> Attempt:
     code = extract_code(completion.text, wanted_name(task))
-    start, end = len(request.prompt_ids), len(request.prompt_ids) + len(completion.ids)
     return Attempt(
         id=attempt_id,
         task_id=task.id,
@@ -113,13 +113,21 @@ def _attempt(
         text=completion.text,
         spans=spans_of(completion.text, code),
         artefacts={"code": code.text} if code else {},
-        tokens=TokenRecord(ids=request.prompt_ids + completion.ids, sampled=((start, end),), logprobs=completion.logprobs),
+        tokens=_tokens(request, completion),
         sampling=request.sampling,
         policy=policy.name,
         policy_version=completion.policy_version,
         stop_reason=completion.stop_reason,
         cost=cost,
     )
+
+
+def _tokens(request: Request, completion: Completion) -> TokenRecord | None:
+    """What was read and written; None where an engine speaks text only."""
+    if not request.prompt_ids or not completion.knows_ids:
+        return None
+    start, end = len(request.prompt_ids), len(request.prompt_ids) + len(completion.ids)
+    return TokenRecord(ids=request.prompt_ids + completion.ids, sampled=((start, end),), logprobs=completion.logprobs)
 
 
 class Judge:
