@@ -12,9 +12,11 @@ import inspect
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
+import msgspec
+
 from burnish.core import plugins
 from burnish.core.errors import ContextExceeded, InputError, Unavailable
-from burnish.core.records import Record, Sampling
+from burnish.core.records import Record
 from burnish.models.base import Request
 
 Kind = Literal["embedded", "checkpoint", "gguf", "endpoint"]
@@ -85,10 +87,20 @@ def need_packages(engine: str, abilities: Abilities) -> None:
         raise Unavailable(f"The engine {engine!r} cannot be used here: {why}. Install it: {abilities.mend}")
 
 
-def check_sampling(sampling: Sampling) -> None:
-    """Raise `InputError` for settings that no engine can draw with."""
+KNOWN = frozenset({"prompt_ids", "messages", "sampling", "temperature", "top_p", "max_tokens", "stop", "seed"})
+"""Fields of `Request` and `Sampling` that every engine understands."""
+
+
+def check_request(engine: str, request: Request) -> None:
+    """Raise `InputError` for settings that nobody can draw with, and for fields beyond `KNOWN`: nothing is left out in silence."""
+    sampling = request.sampling
     if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
         raise InputError(f"Unusable sampling: {sampling}. Needed: max_tokens ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1.")
+    for record in (request, sampling):
+        for field in msgspec.structs.fields(record):
+            value = getattr(record, field.name)
+            if field.name not in KNOWN and value != field.default:
+                raise InputError(f"The engine {engine!r} cannot do {field.name}={value!r}. Leave it out, or use the engine 'transformers'.")
 
 
 def check_context(name: str, context: int, request: Request) -> None:

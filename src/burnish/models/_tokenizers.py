@@ -29,6 +29,10 @@ class TextOnly:
         """Raises `InputError`."""
         raise InputError(NO_TOKENIZER)
 
+    def content(self, messages: Sequence[Message]) -> tuple[tuple[int, int], ...]:
+        """Raises `InputError`."""
+        raise InputError(NO_TOKENIZER)
+
     def decode(self, ids: Sequence[int]) -> str:
         """Raises `InputError`."""
         raise InputError(NO_TOKENIZER)

@@ -45,8 +45,8 @@ class Completion(Record):
 
     @property
     def knows_logprobs(self) -> bool:
-        """True if every id has the log-probability with which it was sampled: what on-policy training needs."""
-        return self.knows_ids and len(self.logprobs) == len(self.ids)
+        """True if the engine told how probable what it sampled was: what on-policy training needs."""
+        return self.knows_ids and (bool(self.logprobs) or not self.ids)
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from burnish.core.errors import InputError
 from burnish.core.records import Cost
 from burnish.models._background import Background
 from burnish.models._dialects import dialect_of
-from burnish.models._engines import Abilities, check_sampling, need_packages
+from burnish.models._engines import Abilities, check_request, need_packages
 from burnish.models._tokenizers import TextOnly, tokenizer_renderer
 from burnish.models.base import Completion, Renderer, Request
 
@@ -87,7 +87,7 @@ class OpenAIPolicy:
 
         Raises `PolicyError` when the server fails for good and `ContextExceeded` when it cannot read that much.
         """
-        check_sampling(request.sampling)
+        check_request("openai", request)
         if not request.prompt_ids and not request.messages:
             raise InputError("The request has neither token ids nor messages.")
         started = time.perf_counter()

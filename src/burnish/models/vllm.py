@@ -18,7 +18,7 @@ from typing import Any
 from burnish.core.errors import InputError, PolicyError
 from burnish.models._background import Background
 from burnish.models._checkpoint import resolve
-from burnish.models._engines import Abilities, check_context, check_sampling, need_packages
+from burnish.models._engines import Abilities, check_context, check_request, need_packages
 from burnish.models._tokenizers import tokenizer_renderer
 from burnish.models.base import Completion, Request
 
@@ -82,7 +82,7 @@ class VllmPolicy:
 
     async def generate(self, request: Request) -> Completion:
         """Draw one completion. Cancelling the await frees the row. Raises `ContextExceeded`, `InputError` or `PolicyError`."""
-        check_sampling(request.sampling)
+        check_request("vllm", request)
         if not request.prompt_ids:
             raise InputError("The prompt has no token. Render it with policy.renderer.render(messages).")
         check_context(self.name, self.context, request)
