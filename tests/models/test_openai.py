@@ -270,7 +270,7 @@ def test_addresses_and_names() -> None:
         policy = load(f"{state.address}#b")
         assert (policy.name, policy.version) == ("b", "0")
         with pytest.raises(InputError, match="takes no weights while it runs"):
-            asyncio.run(policy.load_weights("x"))
+            policy.load_weights("x", version="1")
         asyncio.run(policy.aclose())
         failing(policy, PolicyError, "closed")
     with pytest.raises(InputError, match="takes the address of a server"):

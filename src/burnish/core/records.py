@@ -93,12 +93,13 @@ class TokenRecord(Record):
 
     `ids` is the whole sequence (prompt, then everything after). `sampled` lists half-open ranges of `ids` that this
     attempt's policy sampled; `logprobs` holds one behaviour log-probability (natural log, after temperature) per
-    sampled position, in order, or is empty if the engine does not tell. Masks derive from `sampled`, never from a chat role.
+    sampled position, in order: None where the engine gave none, empty if it does not tell at all. Masks derive from
+    `sampled`, never from a chat role.
     """
 
     ids: tuple[int, ...]
     sampled: tuple[tuple[int, int], ...]
-    logprobs: tuple[float, ...]
+    logprobs: tuple[float | None, ...]
 
     def __post_init__(self) -> None:
         count = sum(end - start for start, end in self.sampled)

@@ -1,84 +1,80 @@
-"""Ask a server for one completion as a stream, and put its pieces together without losing or guessing anything.
-
-Streams tell every sampled token, also those of a stop string, which the same servers cut away from a whole answer.
-"""
+"""What has come of one completion asked of a server, put together without losing or guessing anything."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openai import AsyncOpenAI
-
 from burnish.core.errors import PolicyError
-from burnish.core.records import Sampling
-from burnish.models._dialects import SEEDS, Plain
-from burnish.models._endpoint import Unfinished
-from burnish.models.base import Request
+
+
+class Unfinished(Exception):
+    """The stream ended before the server had said why the completion ends."""
 
 
 @dataclass
 class Answer:
-    """What has come of one completion: text, and ids with log-probabilities if they were asked for and told."""
+    """Text, and ids with log-probabilities if they were asked for and told (None: this one was not).
+
+    `finish` is the protocol's `stop` or `length`; `ended` is our stop reason where the server tells it.
+    """
 
     text: str = ""
     ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
     finish: str | None = None
-    stopped_by: Any = None
-    usage: Mapping[str, Any] = field(default_factory=dict)
+    ended: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
 
-    def take(self, chunk: Mapping[str, Any], dialect: Plain) -> None:
-        """Add one piece of the stream. The last piece has the usage and no choice."""
-        self.usage = chunk.get("usage") or self.usage
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Add one piece of a stream. The last piece has the usage and no choice."""
+        usage = chunk.get("usage") or {}
+        self.tokens_in = usage.get("prompt_tokens", self.tokens_in)
+        self.tokens_out = usage.get("completion_tokens", self.tokens_out)
         for choice in chunk.get("choices") or ():
             self.text += (choice.get("delta") or {}).get("content") or choice.get("text") or ""
             self.finish = choice.get("finish_reason") or self.finish
-            self.stopped_by = choice.get("stop_reason") or self.stopped_by
-            for token, logprob in dialect.tokens(choice):
-                self.ids.append(token)
-                self.logprobs.append(logprob)
+            ids = choice.get("token_ids") or ()
+            self.ids += ids
+            self.logprobs += (choice.get("logprobs") or {}).get("token_logprobs") or [None] * len(ids)
 
-    def stop_reason(self, sampling: Sampling, stop_ids: Collection[int]) -> str:
+    def stop_reason(self, stops: Collection[str], stop_ids: Collection[int]) -> str:
         """`eos`, `stop` or `length`. Raises `PolicyError` for a reason that makes the text unusable (a content filter).
 
-        The protocol says `stop` for the end of a turn and for a stop string. The last id tells them apart, or vLLM's own
-        field; where neither is there, `stop` stands if stop strings were asked for.
+        The protocol says `stop` for the end of a turn and for a stop string. The last id tells them apart; where there is
+        none, `stop` stands if stop strings were asked for.
         """
+        if self.ended:
+            return self.ended
         if self.finish == "length":
             return "length"
         if self.finish != "stop":
             raise PolicyError(f"The server ended a completion for the reason {self.finish!r}; its text cannot be used.")
         if self.ids:
             return "eos" if self.ids[-1] in stop_ids else "stop"
-        return "stop" if sampling.stop else "eos"
+        return "stop" if stops else "eos"
 
 
-async def draw(request: Request, model: str, dialect: Plain, client: AsyncOpenAI) -> Answer:
-    """One completion of the prompt's ids, or of its messages if it has no ids. Raises `Unfinished` if the stream breaks off."""
-    sampling = request.sampling
-    common: dict[str, Any] = {
-        "model": model,
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": sampling.seed % SEEDS,
-        "stop": list(sampling.stop) or None,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    extra = dialect.fields(sampling)
-    if request.prompt_ids:
-        extra |= dialect.asking(sampling)
-        stream = await client.completions.create(prompt=list(request.prompt_ids), extra_body=extra, **common)
-    else:
-        turns: Any = [{"role": message.role, "content": message.content} for message in request.messages]
-        stream = await client.chat.completions.create(messages=turns, extra_body=extra, **common)
-    answer = Answer()
-    async with stream:
-        async for chunk in stream:
-            answer.take(chunk.to_dict(mode="json"), dialect)
-    if answer.finish is None:
-        raise Unfinished
-    return answer
+def aligned(ids: Sequence[int], told: Sequence[tuple[int, float]]) -> list[float | None]:
+    """One log-probability per id, given those of some of them in order; None where it is missing or might be another's.
+
+    `told` is matched as early and as late in `ids` as possible. Where both agree there is no other way to read it.
+    """
+    early, late = _places(ids, told), _places(ids[::-1], told[::-1])
+    found: list[float | None] = [None] * len(ids)
+    if len(early) == len(told):
+        for place, mirrored, (_, logprob) in zip(early, reversed(late), told, strict=True):
+            if place == len(ids) - 1 - mirrored:
+                found[place] = logprob
+    return found
+
+
+def _places(ids: Sequence[int], told: Sequence[tuple[int, float]]) -> list[int]:
+    """Where each of `told` is first found, going on from the one before; shorter if one is not found."""
+    places: list[int] = []
+    for place, token in enumerate(ids):
+        if len(places) < len(told) and token == told[len(places)][0]:
+            places.append(place)
+    return places

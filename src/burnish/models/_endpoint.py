@@ -27,6 +27,7 @@ from openai import (
 
 from burnish.core.errors import ContextExceeded, InputError, PolicyError, Unavailable
 from burnish.core.records import Record
+from burnish.models._answers import Unfinished
 
 T = TypeVar("T")
 
@@ -44,10 +45,6 @@ class Limits(Record):
     per_second: float | None = None
     timeout_s: float = 120.0
     retries: int = 4
-
-
-class Unfinished(Exception):
-    """The stream ended before the server had said why the completion ends."""
 
 
 class Endpoint:

@@ -1,7 +1,7 @@
 """Which engine can do what, which of them work here, and which is the fastest for what is asked.
 
 An engine's module declares as `ABILITIES` what it needs and lacks; the defaults are the whole contract of an engine in
-process. Speeds are relative to `transformers` with 64 requests at once, measured by `benchmarks/engines.py`.
+process. Speeds are relative to `transformers` with 64 requests at once, measured by `benchmarks/generation.py`.
 """
 
 from __future__ import annotations

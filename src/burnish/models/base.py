@@ -26,12 +26,12 @@ class Completion(Record):
 
     `stop_reason` is `eos`, `stop` (a stop string), `length` or `cancelled`. The ids include the end-of-turn token.
     `text` has neither the end-of-turn token nor the stop string. What a server does not tell is left empty, never guessed:
-    `logprobs` where they are unknown or are not those of the sampling distribution, `ids` where only text came back.
+    `logprobs` where they are unknown or are not those of the sampling distribution (None: of this token), `ids` where only text came back.
     """
 
     ids: tuple[int, ...]
     text: str
-    logprobs: tuple[float, ...]
+    logprobs: tuple[float | None, ...]
     stop_reason: str
     policy_version: str = "0"
     wall_s: float = 0.0

@@ -43,10 +43,10 @@ class LlamaCppPolicy(OpenAIPolicy):
         check_context(self.name, self.context, request)
         return await super().generate(request)
 
-    async def load_weights(self, folder: str | Path, version: str | None = None) -> str:
+    def load_weights(self, weights: Any, *, version: str) -> None:
         """Raises `InputError`: llama.cpp reads weights only when it starts."""
         raise InputError(
-            f"The engine 'llamacpp' cannot take the weights in {folder} while it runs. Convert them to a GGUF file and load that, "
+            "The engine 'llamacpp' takes no weights while it runs. Convert them to a GGUF file and load that, "
             "or use the engine 'transformers' or 'vllm'."
         )
 

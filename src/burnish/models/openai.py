@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from burnish.core.errors import InputError
 from burnish.core.records import Cost
+from burnish.models._answers import Answer
 from burnish.models._background import Background
 from burnish.models._dialects import dialect_of
 from burnish.models._engines import Abilities, check_request, need_packages
@@ -23,7 +24,6 @@ from burnish.models.base import Completion, Renderer, Request
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-    from burnish.models._answers import Answer
     from burnish.models._endpoint import Endpoint
 
 ABILITIES = Abilities(
@@ -94,63 +94,58 @@ class OpenAIPolicy:
         answer, version = await self._background.run(self._endpoint.ask(partial(self._draw, request)))
         return self._completion(request, answer, version, time.perf_counter() - started)
 
-    async def load_weights(self, folder: str | Path, version: str | None = None) -> str:
-        """Put the LoRA adapter in `folder` (a path on the server's machine) on the served model; returns the new version.
+    def load_weights(self, weights: Any, *, version: str) -> None:
+        """Sample with the LoRA adapter in the folder `weights` (a path that the server sees) from now on.
 
         Works with vLLM run with `--enable-lora` and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True. Completions under way keep the
-        weights they began with. Raises `InputError` for a server or a folder that cannot do it.
+        weights they began with. Raises `InputError` for a server that cannot do it, or for anything but an adapter.
         """
         if self._dialect.name != "vllm":
             raise InputError(
                 f"A server of kind {self._dialect.name!r} takes no weights while it runs. Serve the new weights and load the engine again; "
                 "vLLM takes LoRA adapters at run time."
             )
-        if not (Path(folder) / "adapter_config.json").is_file():
+        if not isinstance(weights, str | Path) or not (Path(weights) / "adapter_config.json").is_file():
+            what = weights if isinstance(weights, str | Path) else "What was given"
             raise InputError(
-                f"{folder} holds no LoRA adapter (adapter_config.json). A vLLM server takes whole weights only when it starts."
+                f"{what} is no folder of a LoRA adapter (adapter_config.json). A server takes whole weights only when it starts."
             )
         self._updates += 1
         name = f"{Path(self._base).name}-update-{self._updates}"
-        await self._background.run(self._endpoint.ask(partial(_post, "/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})))
-        before, self.model = self.model, name
-        self._version = str(self._updates) if version is None else version
+        self._post("/load_lora_adapter", {"lora_name": name, "lora_path": str(Path(weights).resolve())})
+        before, self.model, self._version = self.model, name, version
         if before != self._base:
-            await self._background.run(self._endpoint.ask(partial(_post, "/unload_lora_adapter", {"lora_name": before})))
-        return self._version
+            self._post("/unload_lora_adapter", {"lora_name": before})
 
     async def aclose(self) -> None:
         """Hang up; requests that wait or run fail with `PolicyError`."""
         await self._background.close(self._endpoint.client.close())
 
+    def _post(self, path: str, body: dict[str, str]) -> None:
+        async def post(client: AsyncOpenAI) -> None:
+            await client.post(path, body=body, cast_to=object)
+
+        self._background.call(self._endpoint.ask(post))
+
     async def _draw(self, request: Request, client: AsyncOpenAI) -> tuple[Answer, str]:
         """One try, with the weights of its start."""
-        from burnish.models._answers import draw
-
         version = self._version
-        return await draw(request, self.model, self._dialect, client), version
+        return await self._dialect.draw(request, self.model, client), version
 
     def _completion(self, request: Request, answer: Answer, version: str, wall_s: float) -> Completion:
-        tokens_in, tokens_out = answer.usage.get("prompt_tokens", 0), answer.usage.get("completion_tokens", len(answer.ids))
+        tokens_out = answer.tokens_out or len(answer.ids)
         ids = tuple(answer.ids) if len(answer.ids) == tokens_out else ()  # told in part is not told
         holds = bool(ids) and self._dialect.logprobs_hold(request.sampling)
+        money = (answer.tokens_in * self._prices[0] + tokens_out * self._prices[1]) / 1e6
         return Completion(
             ids=ids,
             text=answer.text,
             logprobs=tuple(answer.logprobs) if holds else (),
-            stop_reason=answer.stop_reason(request.sampling, getattr(self.renderer, "stop_ids", ())),
+            stop_reason=answer.stop_reason(request.sampling.stop, getattr(self.renderer, "stop_ids", ())),
             policy_version=version,
             wall_s=wall_s,
-            cost=Cost(
-                wall_s=wall_s,
-                tokens_in=tokens_in,
-                tokens_out=tokens_out,
-                money=(tokens_in * self._prices[0] + tokens_out * self._prices[1]) / 1e6,
-            ),
+            cost=Cost(wall_s=wall_s, tokens_in=answer.tokens_in, tokens_out=tokens_out, money=money),
         )
-
-
-async def _post(path: str, body: dict[str, str], client: AsyncOpenAI) -> None:
-    await client.post(path, body=body, cast_to=object)
 
 
 def openai(

@@ -1,6 +1,6 @@
 """A checkpoint by vLLM inside this process, on GPU or CPU: the fastest sampler of full-precision weights; a trainer sends it new ones.
 
-`load_weights(folder)` takes a whole checkpoint or a LoRA adapter while the engine runs; every completion is stamped with the
+`load_weights` takes whole weights or a LoRA adapter while the engine runs; every completion is stamped with the
 weights that wrote all of it. A vLLM server elsewhere is spoken to by the engine `openai`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -88,16 +89,21 @@ class VllmPolicy:
         check_context(self.name, self.context, request)
         return await self._background.run(self._draw(request))
 
-    async def load_weights(self, folder: str | Path, version: str | None = None) -> str:
-        """Sample from the weights in `folder` from now on: a checkpoint of this architecture, or a LoRA adapter (needs `lora_rank`).
+    def load_weights(self, weights: Any, *, version: str) -> None:
+        """Sample with these from now on, and stamp completions with `version`.
 
-        Completions under way finish with the old weights; new ones wait until the new ones are there. Returns the new version.
+        `weights` is a folder with a checkpoint of this architecture or with a LoRA adapter (needs `lora_rank`), or an iterable
+        of (plain name, tensor). Completions under way finish with the old weights; new ones wait until the new ones are there.
+        Raises `InputError` if they do not fit.
         """
-        path = Path(folder)
-        adapter = (path / "adapter_config.json").is_file()
-        if not adapter and not any(path.glob("*.safetensors")):
-            raise InputError(f"{path} holds neither a LoRA adapter (adapter_config.json) nor weights (*.safetensors).")
-        return await self._background.run(self._load(path, adapter, version))
+        if isinstance(weights, str | Path):
+            self._load_folder(Path(weights), version)
+            return
+        from safetensors.torch import save_file
+
+        with tempfile.TemporaryDirectory(prefix="burnish-weights-") as folder:
+            save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights}, f"{folder}/model.safetensors")
+            self._load_folder(Path(folder), version)
 
     async def aclose(self) -> None:
         """Stop the engine; requests that wait or run fail with `PolicyError`."""
@@ -131,26 +137,30 @@ class VllmPolicy:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    async def _load(self, folder: Path, adapter: bool, version: str | None) -> str:
+    def _load_folder(self, folder: Path, version: str) -> None:
+        adapter = (folder / "adapter_config.json").is_file()
+        if not adapter and not any(folder.glob("*.safetensors")):
+            raise InputError(f"{folder} holds neither a LoRA adapter (adapter_config.json) nor weights (*.safetensors).")
+        self._background.call(self._load(folder.resolve(), adapter, version))
+
+    async def _load(self, folder: Path, adapter: bool, version: str) -> None:
         async with self._turns.alone():
+            self._updates += 1
             try:
                 if adapter:
                     self._adapter = await self._added(folder)
                 else:
-                    await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": str(folder.resolve())})
+                    await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
                     self._adapter = None
             except Exception as error:
                 raise InputError(f"vLLM cannot load the weights in {folder}: {error}") from error
             await self._engine.reset_prefix_cache()
-            self._updates += 1
-            self._version = str(self._updates) if version is None else version
-        return self._version
+            self._version = version
 
     async def _added(self, folder: Path) -> Any:
         from vllm.lora.request import LoRARequest
 
-        number = self._updates + 1
-        request = LoRARequest(lora_name=f"update-{number}", lora_int_id=number, lora_path=str(folder.resolve()))
+        request = LoRARequest(lora_name=f"update-{self._updates}", lora_int_id=self._updates, lora_path=str(folder))
         await self._engine.add_lora(request)
         return request
 
