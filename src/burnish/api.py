@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tomllib
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +26,7 @@ from burnish.verifiers.base import Limits
 
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
+    from burnish.models import Need
     from burnish.models.base import Policy
     from burnish.recipes._demo_records import DemoResult
     from burnish.recipes.demo import Stage
@@ -57,6 +58,7 @@ __all__ = [
     "evaluate",
     "export_run",
     "import_run",
+    "list_models",
     "list_plugins",
     "load_model",
     "load_tasks",
@@ -84,11 +86,13 @@ def load_tasks(tasks: str, *, limit: int | None = None) -> list[Task]:
     return loaded[:limit]
 
 
-def load_model(model: str) -> Policy:
-    """A policy that can write and be trained: `embedded`, a local folder, or a hub name."""
+def load_model(
+    model: str, *, engine: str = "auto", needs: Collection[Need] | None = None, options: Mapping[str, Any] | None = None
+) -> Policy:
+    """A policy: `embedded`, a local folder, a hub name, a GGUF file, or a server's address. See `burnish.models.load`."""
     from burnish.models import load
 
-    return load(model)
+    return load(model, engine, needs=needs, **(options or {}))
 
 
 def verifier_of(tasks: Sequence[Task], options: Mapping[str, Any] | None = None) -> Verifier:
@@ -204,6 +208,8 @@ def solve(
     out: Path,
     strategy: str = "self_debug",
     model: str = "embedded",
+    engine: str = "auto",
+    engine_options: dict[str, Any] | None = None,
     samples: int = 1,
     limit: int | None = None,
     sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
@@ -217,7 +223,8 @@ def solve(
     from burnish.runs import SolveConfig
 
     config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
-    return _solve_all(tasks, {out: config}, model, limit, resume, lambda _, progress: on_progress(progress))[out]
+    chosen = (model, engine, engine_options or {})
+    return _solve_all(tasks, {out: config}, chosen, limit, resume, lambda _, progress: on_progress(progress))[out]
 
 
 def solve_compared(
@@ -226,6 +233,8 @@ def solve_compared(
     *,
     out: Path,
     model: str = "embedded",
+    engine: str = "auto",
+    engine_options: dict[str, Any] | None = None,
     samples: int = 1,
     limit: int | None = None,
     sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
@@ -250,7 +259,7 @@ def solve_compared(
         )
         for name in strategies
     }
-    found = _solve_all(tasks, configs, model, limit, resume, on_progress)
+    found = _solve_all(tasks, configs, (model, engine, engine_options or {}), limit, resume, on_progress)
     return dict(zip(strategies, found.values(), strict=True))
 
 
@@ -266,12 +275,12 @@ def _shared_options(strategies: Sequence[str], options: dict[str, Any]) -> dict[
 def _solve_all(
     tasks: str,
     configs: Mapping[Path, SolveConfig],
-    model: str,
+    chosen: tuple[str, str, dict[str, Any]],
     limit: int | None,
     resume: bool,
     on_progress: Callable[[str, Progress], None],
 ) -> dict[Path, Evaluation]:
-    """Solve the tasks once for each run folder, with one model, one after another."""
+    """Solve the tasks once for each run folder, one after another, with one model: its name, its engine and the engine's options."""
     from burnish.runs import check_references, open_run
     from burnish.runs import solve as run_solve
 
@@ -280,11 +289,13 @@ def _solve_all(
         config.check()
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    policy = load_model(model)
+    model, engine, engine_options = chosen
+    more = {"engine": engine, "engine_options": engine_options} if engine != "auto" or engine_options else {}
+    policy = load_model(model, engine=engine, options=engine_options)
 
     async def run_all() -> None:
         for folder, config in configs.items():
-            manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config)}
+            manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config), **more}
             with open_run(folder, manifest, resume=resume) as store:
                 await run_solve(loaded, policy, verifier, store, config, on_progress=partial(on_progress, config.strategy))
 
@@ -501,7 +512,7 @@ def _train(
     from burnish.training.stats import StepStats, numbers
     from burnish.training.trainer import train
 
-    settings, policy = config or TrainConfig(), load_model(model)
+    settings, policy = config or TrainConfig(), load_model(model, needs=["training"])
     with open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) as log:
 
         def note(stats: StepStats) -> None:
@@ -562,6 +573,25 @@ def doctor() -> list[ToolReport]:
     from burnish.runs.doctor import doctor as examine
 
     return examine()
+
+
+def list_models() -> dict[str, Any]:
+    """What may be given as a model and which engines read it here; the engines, what they can do, and how to mend what is missing."""
+    from burnish.models import report
+
+    engines = report()
+    readers = {kind: [row.name for row in engines if row.usable and kind in row.abilities.reads] for kind in MODEL_KINDS}
+    models = [{"write": words, "kind": kind, "engines": readers[kind]} for kind, words in MODEL_KINDS.items()]
+    return {"models": models, "engines": engines}
+
+
+MODEL_KINDS = {
+    "embedded": "embedded",
+    "checkpoint": "a checkpoint folder, or owner/name on the hub",
+    "gguf": "a .gguf file",
+    "endpoint": "a server's address, http://127.0.0.1:8080/v1 (several models: …/v1#name)",
+}
+"""Kind of model → what to write for it."""
 
 
 def list_plugins(family: str = "") -> dict[str, dict[str, str]]:

@@ -93,16 +93,17 @@ class TokenRecord(Record):
 
     `ids` is the whole sequence (prompt, then everything after). `sampled` lists half-open ranges of `ids` that this
     attempt's policy sampled; `logprobs` holds one behaviour log-probability (natural log, after temperature) per
-    sampled position, in order. Masks derive from `sampled`, never from a chat role.
+    sampled position, in order: None where the engine gave none, empty if it does not tell at all. Masks derive from
+    `sampled`, never from a chat role.
     """
 
     ids: tuple[int, ...]
     sampled: tuple[tuple[int, int], ...]
-    logprobs: tuple[float, ...]
+    logprobs: tuple[float | None, ...]
 
     def __post_init__(self) -> None:
         count = sum(end - start for start, end in self.sampled)
-        if count != len(self.logprobs):
+        if self.logprobs and count != len(self.logprobs):
             raise ValueError(f"{count} sampled tokens but {len(self.logprobs)} log-probabilities: they must match.")
         if any(not 0 <= start <= end <= len(self.ids) for start, end in self.sampled):
             raise ValueError(f"sampled ranges {self.sampled} leave the {len(self.ids)} token ids.")
@@ -119,7 +120,7 @@ class Sampling(Record):
 
 
 class Cost(Record):
-    """What something took. Seconds are seconds, tokens are counts."""
+    """What something took. Seconds are seconds, tokens are counts, money is in the currency of the prices that were given."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -128,6 +129,7 @@ class Cost(Record):
     tokens_out: int = 0
     output_bytes: int = 0
     cached: bool = False
+    money: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
         """Costs add up; `peak_mb` is a maximum and `cached` holds only if both were cached."""
@@ -139,6 +141,7 @@ class Cost(Record):
             tokens_out=self.tokens_out + other.tokens_out,
             output_bytes=self.output_bytes + other.output_bytes,
             cached=self.cached and other.cached,
+            money=self.money + other.money,
         )
 
 

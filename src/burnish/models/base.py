@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from burnish.core.records import Message, Record, Sampling
+from burnish.core.records import Cost, Message, Record, Sampling
 
 
 class Request(Record):
@@ -25,15 +25,28 @@ class Completion(Record):
     """What was sampled. `logprobs` are natural logs under the sampling distribution (after temperature), one per id.
 
     `stop_reason` is `eos`, `stop` (a stop string), `length` or `cancelled`. The ids include the end-of-turn token.
-    `text` has neither the end-of-turn token nor the stop string.
+    `text` has neither the end-of-turn token nor the stop string. What a server does not tell is left empty, never guessed:
+    `logprobs` where they are unknown or are not those of the sampling distribution (None: of this token), `ids` where only text came back.
     """
 
     ids: tuple[int, ...]
     text: str
-    logprobs: tuple[float, ...]
+    logprobs: tuple[float | None, ...]
     stop_reason: str
     policy_version: str = "0"
     wall_s: float = 0.0
+    cost: Cost | None = None
+    """What a server counted: tokens read and written, money. None: the ids are the count."""
+
+    @property
+    def knows_ids(self) -> bool:
+        """False if text came back without the ids of its tokens."""
+        return bool(self.ids) or not self.text
+
+    @property
+    def knows_logprobs(self) -> bool:
+        """True if the engine told how probable what it sampled was: what on-policy training needs."""
+        return self.knows_ids and (bool(self.logprobs) or not self.ids)
 
 
 @runtime_checkable

@@ -135,7 +135,7 @@ def _row(number: int, group_size: int, rollout: Rollout, advantage: float) -> Ro
 
 def _report(rollouts: Sequence[Rollout], group: Sequence[int], advantages: Sequence[float]) -> dict[str, float]:
     rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
-    logprobs = [logprob for rollout in rollouts for logprob in rollout.tokens.logprobs]
+    logprobs = [logprob for rollout in rollouts for logprob in rollout.tokens.logprobs if logprob is not None]
     alive = {number for number, advantage in zip(group, advantages, strict=True) if advantage}
     report = {
         "unscored": len(rollouts) - len(rewards),

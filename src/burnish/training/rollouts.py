@@ -54,7 +54,8 @@ async def collect(
 ) -> list[Rollout]:
     """`group_size` rollouts for each task, task by task. Every completion has its own seed, derived from `seed`, task and number.
 
-    Raises `InputError` if sampling is not on-policy (top_p < 1, or greedy) and `PolicyError` when the engine fails.
+    Raises `InputError` if sampling is not on-policy (top_p < 1, or greedy) or the engine does not tell what it sampled and how
+    probable that was, and `PolicyError` when the engine fails.
     """
     if sampling.top_p != 1.0 or sampling.temperature <= 0:
         raise InputError("On-policy training samples from the whole distribution: top_p must be 1 and temperature greater than 0.")
@@ -76,6 +77,7 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
     messages = tuple(source.messages(task))
     prompt = tuple(policy.renderer.render(messages))
     completion = await policy.generate(Request(prompt_ids=prompt, sampling=sampling, messages=messages))
+    _check_known(policy, prompt, completion)
     artefact = source.extract(task, completion.text)
     verdict = await _judge(source, task, artefact)
     return Rollout(
@@ -87,6 +89,20 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
         reward=_reward(source, task, verdict) if completion.ids and completion.stop_reason != "cancelled" else None,
         stop_reason=completion.stop_reason,
         policy_version=completion.policy_version,
+    )
+
+
+def _check_known(policy: Policy, prompt: tuple[int, ...], completion: Completion) -> None:
+    """What is unknown is never trained on as if it were known."""
+    if not prompt or not completion.knows_ids:
+        unknown = "which tokens it read and wrote"
+    elif not completion.knows_logprobs:
+        unknown = "with which probabilities it sampled them"
+    else:
+        return
+    raise InputError(
+        f"On-policy training needs whole token truth, but the engine of {policy.name!r} does not tell {unknown}. Use the engine "
+        "'transformers' or 'vllm', or a llama.cpp or vLLM server with tokenizer=… (vLLM: temperature 1 or processed_logprobs=true)."
     )
 
 
