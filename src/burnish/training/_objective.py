@@ -6,6 +6,7 @@ costly backward pass: it tells the coefficient c_t of each token (spec 3.3) and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -103,13 +104,17 @@ def token_batch(
     old: Float[Tensor, "batch time"] | None = None,
     reference: Float[Tensor, "batch time"] | None = None,
 ) -> TokenBatch:
-    """The tensors of a micro-batch: the model's `scores` and everything the rows bring. Padded cells are 0 and masked."""
+    """The tensors of a micro-batch: the model's `scores` and everything the rows bring. Padded cells are 0 and masked.
+
+    Where the sampler gave no log-probability, `rollout` is the model's own, so that every ratio there is 1.
+    """
     logp = scores["logp"]
     lengths = torch.tensor([len(row.positions) for row in rows], device=logp.device)
     mask = (torch.arange(logp.shape[1], device=logp.device) < lengths[:, None]).float()
     rollout = None
     if all(row.rollout is not None for row in rows):
-        rollout = pad_sequence([torch.tensor(row.rollout) for row in rows], batch_first=True).to(logp)
+        rollout = pad_sequence([_recorded(row) for row in rows], batch_first=True).to(logp)
+        rollout = torch.where(rollout.isnan(), logp.detach(), rollout)  # unknown: as if the sampler had been the trainer
     advantage = None
     if all(row.advantage is not None for row in rows):
         advantage = mask * torch.tensor([row.advantage for row in rows]).to(logp)[:, None]
@@ -125,6 +130,10 @@ def token_batch(
         group=torch.tensor([row.group for row in rows]),
         reward=torch.tensor([torch.nan if row.reward is None else row.reward for row in rows]),
     )
+
+
+def _recorded(row: Row) -> Float[Tensor, " time"]:
+    return torch.tensor([math.nan if value is None else value for value in row.rollout or ()])
 
 
 def denominators(rows: Sequence[Row], horizon: float) -> Denominators:

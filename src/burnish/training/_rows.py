@@ -17,17 +17,22 @@ from burnish.models.base import Renderer
 class Row:
     """One sequence. `positions` are the indices in `ids` of the learned tokens, ascending, each at least 1.
 
-    `rollout` holds the sampler's log-probabilities of those tokens; `advantage` None means that there is none.
+    `rollout` holds the sampler's log-probabilities of those tokens, None where it gave none; `advantage` None means that
+    there is none.
     """
 
     id: str
     ids: tuple[int, ...]
     positions: tuple[int, ...]
     weight: float = 1.0
-    rollout: tuple[float, ...] | None = None
+    rollout: tuple[float | None, ...] | None = None
     advantage: float | None = None
     reward: float | None = None
     group: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rollout is not None and len(self.rollout) != len(self.positions):
+            raise ValueError(f"{self.id}: {len(self.positions)} learned tokens but {len(self.rollout)} log-probabilities of the sampler.")
 
     @property
     def length(self) -> int:
