@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from burnish.core.errors import InputError
 from burnish.core.records import Message, Sampling
@@ -13,6 +15,7 @@ from burnish.models._content import message_places
 from burnish.models.scripted import scripted
 
 from .chats import assistant, small_tokenizer, user
+from .chats import chat as chat_of
 from .conftest import CHATML
 
 SAMPLING = Sampling(temperature=0.5)
@@ -85,6 +88,33 @@ def test_a_failed_turn_changes_nothing() -> None:
     with pytest.raises(InputError, match="no late system turn"):
         talk.add(Message(role="system", content="s"))
     assert (talk.ids, talk.messages) == before
+
+
+TURNS = st.lists(
+    st.tuples(st.lists(st.integers(10, 300), max_size=6), st.booleans(), st.text(st.sampled_from("ab \n</é"), max_size=8)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.mark.parametrize("name", ["chatml", "llama3", "qwen3"])
+@settings(max_examples=25, deadline=None)
+@given(turns=TURNS)
+def test_whatever_is_said_every_sampled_token_is_kept_once_and_in_order(name: str, turns) -> None:
+    chat = chat_of(name)
+    talk = Conversation(chat.renderer, [user("q")])
+    written = []
+    for ids, ended, more in turns:
+        prompt = talk.request(SAMPLING).prompt_ids
+        talk.wrote(chat.wrote(ids, ended=ended), SAMPLING)
+        written.append((prompt, (*ids, chat.end) if ended else tuple(ids)))
+        talk.add(user(more))
+    kept = [(record.ids[:start], record.ids[start:end]) for record in talk.records() for start, end in record.sampled]
+    assert kept == written  # each in the very context in which it was sampled
+    assert talk.clean + talk.forks == len(turns)
+    assert name == "qwen3" or talk.forks == 0
+    for record in talk.records():
+        assert record.kinds.count("sampled") == len(record.logprobs)
 
 
 @pytest.mark.parametrize(

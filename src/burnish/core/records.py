@@ -104,7 +104,9 @@ class TokenRecord(Record):
     sampled: tuple[tuple[int, int], ...]
     logprobs: tuple[float | None, ...]
     content: tuple[tuple[int, int], ...] = ()
-    """Ascending ranges of message text that was read. Neither sampled nor content is scaffold: headers, ends, line breaks."""
+    """Ascending ranges of message text that was read. Neither sampled nor content is scaffold: headers, ends, line breaks.
+
+    Conversations record it; records of single completions leave it empty."""
     temperatures: tuple[float, ...] = ()
     """One per sampled range, where the turns of a conversation differ. Empty: as the attempt's `sampling` says."""
 

@@ -95,10 +95,10 @@ class ChatRenderer:
         return ids, (len(prompt), len(ids))
 
     def content(self, messages: Sequence[Message]) -> tuple[tuple[int, int], ...]:
-        """For each message the half-open range of its own text in `render(messages)`; a token that it shares with the
-        template is the template's.
+        """For each message the half-open range of its own text in `render(messages)`.
 
-        Raises `InputError` if the template changes a message beyond recognition, or the tokenizer cannot tell where tokens lie.
+        A token that is partly the template's counts as the template's. Raises `InputError` if the template changes a message
+        beyond recognition, or the tokenizer cannot tell where tokens lie.
         """
         text = self._text(messages, header=True)
         marked = [Message(role=message.role, content=mark(index)) for index, message in enumerate(messages)]
