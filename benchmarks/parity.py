@@ -44,7 +44,7 @@ def measure(model: str, dtype: str, count: int) -> None:
     found = policy.scorer().mismatch(records)
     print(
         f"{dtype}: {found.tokens} tokens in {len(records)} records: mean |Δ| {found.mean:.2e}, max |Δ| {found.maximum:.2e}, "
-        f"effective share {found.ess:.6f}"
+        f"k3 {found.k3:.2e}, effective share of sequences {found.ess:.6f}"
     )
     tokens = sum(len(record.ids) - 1 for record in records)
     started = time.perf_counter()

@@ -234,16 +234,6 @@ def test_mismatch_counts_what_an_engine_did_not_tell(make_policy: Make) -> None:
     assert found.ess == pytest.approx(1.0)
 
 
-def test_the_effective_sample_size_is_that_of_the_ratios(make_policy: Make) -> None:
-    """Ratios 1 and 1/3: (4/3)² / (2 · 10/9) = 0.8."""
-    policy = make_policy()
-    now = policy.logprobs((5, 6, 7)).tolist()
-    record = TokenRecord(ids=(5, 6, 7), sampled=((1, 3),), logprobs=(now[0], now[1] + math.log(3)))
-    found = policy.scorer().mismatch([record])
-    assert found.ess == pytest.approx(0.8, abs=1e-5)
-    assert found.maximum == pytest.approx(math.log(3), abs=1e-5)
-
-
 def test_scores_agree_with_the_engines_own(make_policy: Make) -> None:
     policy = make_policy()
     request = Request(prompt_ids=IDS[2], sampling=Sampling(max_tokens=5))

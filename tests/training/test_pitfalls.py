@@ -89,6 +89,7 @@ def test_pitfall_10_every_step_reports_how_far_trainer_and_sampler_are_apart(mak
         rl = step.streams["rl"]
         assert 0 < rl.rollout_delta <= rl.rollout_delta_max < 1e-4
         assert rl.rollout_ess == pytest.approx(1, abs=1e-4)
+        assert rl.rollout_outside == 0
         assert rl.update_kl > 1e-6  # the second update has moved away from the first on purpose; that is no mismatch
 
 

@@ -11,10 +11,8 @@ natural logarithms and nats in float32. Scalar heads and embeddings are in this 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -26,6 +24,7 @@ from burnish.core.records import TokenRecord
 from burnish.models._backbone import PACK_TOKENS, Backbone, Ids, Positions, adapters_off, evaluation
 from burnish.models._embeddings import Embedder, SentenceEmbedder, embedded_sentences
 from burnish.models._heads import ProcessRewardModel, RewardModel, ScalarHead, ValueModel
+from burnish.models._mismatch import Mismatch, compare
 from burnish.models._vocabulary import Temperature, divergences, token_scores
 
 __all__ = [
@@ -50,9 +49,6 @@ Heat = float | Sequence[Sequence[float]]
 Level = Literal["token", "turn", "sequence"]
 """What a likelihood is of: single tokens, what was sampled in one go, or everything sampled."""
 
-LARGEST_GAP = 20.0
-"""Log-ratios are cut here before they become importance weights."""
-
 
 @dataclass(frozen=True)
 class Divergence:
@@ -60,21 +56,6 @@ class Divergence:
 
     forward: Float[Tensor, " scored"]
     reverse: Float[Tensor, " scored"]
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """How far recorded log-probabilities are from recomputed ones. `unknown` counts tokens whose engine gave none.
-
-    `mean` and `maximum` are of |recomputed - recorded|; `ess` is (Σw)² / (n Σw²) with w = exp(recomputed - recorded):
-    the share of the tokens that is left after importance correction. All are NaN if nothing was recorded.
-    """
-
-    tokens: int
-    unknown: int
-    mean: float
-    maximum: float
-    ess: float
 
 
 class Scorer:
@@ -131,8 +112,7 @@ class Scorer:
     def mismatch(self, records: Sequence[TokenRecord], *, temperature: float = 1.0) -> Mismatch:
         """Compare what was recorded at sampling with the model of now. `temperature` holds for records that state none."""
         recomputed = [row.tolist() for row in self.likelihood(records, temperature=temperature)]
-        recorded = [record.logprobs or (None,) * len(row) for record, row in zip(records, recomputed, strict=True)]
-        return _compared(list(chain(*recorded)), list(chain(*recomputed)))
+        return compare([record.logprobs or (None,) * len(row) for record, row in zip(records, recomputed, strict=True)], recomputed)
 
     def _tokens(self, ids: Ids, masks: Masks, temperature: Heat, *, entropy: bool) -> list[tuple[Tensor, ...]]:
         weight = self.backbone.head.weight
@@ -194,17 +174,3 @@ def _heat(record: TokenRecord, temperature: float) -> list[float]:
     for (start, end), own in zip(record.sampled, record.temperatures, strict=False):
         heat[start:end] = [own] * (end - start)
     return heat
-
-
-def _compared(recorded: Sequence[float | None], recomputed: Sequence[float]) -> Mismatch:
-    gaps = [now - then for then, now in zip(recorded, recomputed, strict=True) if then is not None]
-    if not gaps:
-        return Mismatch(tokens=0, unknown=len(recorded), mean=math.nan, maximum=math.nan, ess=math.nan)
-    weights = [math.exp(min(gap, LARGEST_GAP)) for gap in gaps]
-    return Mismatch(
-        tokens=len(gaps),
-        unknown=len(recorded) - len(gaps),
-        mean=sum(map(abs, gaps)) / len(gaps),
-        maximum=max(map(abs, gaps)),
-        ess=sum(weights) ** 2 / (len(gaps) * sum(weight**2 for weight in weights)),
-    )

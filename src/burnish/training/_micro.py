@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from burnish.models._mismatch import compare
 from burnish.objectives.base import TokenBatch
 from burnish.training._objective import Evaluation
 from burnish.training._rows import Row
@@ -46,12 +46,8 @@ class Tally:
 
     loss: float = 0.0
     tokens: int = 0
-    with_rollout: float = 0.0
-    delta: float = 0.0
-    delta_max: float = 0.0
-    rollout_kl: float = 0.0
-    weight: float = 0.0
-    weight_squared: float = 0.0
+    sampler: list[Sequence[float | None]] = field(default_factory=list)
+    trainer: list[list[float]] = field(default_factory=list)
     with_old: float = 0.0
     update_kl: float = 0.0
     with_advantage: float = 0.0
@@ -65,8 +61,10 @@ class Tally:
         mask = batch.mask
         self.loss += evaluation.value
         self.tokens += micro.tokens
-        if batch.rollout is not None:
-            self._compare(batch.logp - batch.rollout, mask * _known(micro.rows).to(mask))
+        for row, logp in zip(micro.rows, batch.logp.tolist(), strict=True):
+            if row.rollout is not None:
+                self.sampler.append(row.rollout)
+                self.trainer.append(logp[: len(row.rollout)])
         if batch.old is not None:
             self.with_old += float(mask.sum())
             self.update_kl += _k3_sum(batch.logp - batch.old, mask)
@@ -78,33 +76,23 @@ class Tally:
             self.with_reference += float(mask.sum())
             self.reference_kl += _k3_sum(batch.reference - batch.logp, mask)
 
-    def _compare(self, difference: Float[Tensor, "batch time"], known: Float[Tensor, "batch time"]) -> None:
-        """Trainer against sampler, over the tokens whose sampler told its log-probability."""
-        self.with_rollout += float(known.sum())
-        self.delta += float((difference.abs() * known).sum())
-        self.delta_max = max(self.delta_max, float((difference.abs() * known).max()))
-        self.rollout_kl += _k3_sum(difference, known)
-        weight = difference.clamp(-20.0, 20.0).exp() * known
-        self.weight += float(weight.sum())
-        self.weight_squared += float((weight**2).sum())
-
     def report(self) -> dict[str, float]:
         """Means per token and the like, as fields of `StreamStats`; what was not measured is left out."""
         means = {
-            "rollout_delta": (self.delta, self.with_rollout),
-            "rollout_delta_max": (self.delta_max, 1.0 if self.with_rollout else 0.0),
-            "rollout_kl": (self.rollout_kl, self.with_rollout),
-            "rollout_ess": (self.weight**2, self.with_rollout * self.weight_squared),
             "update_kl": (self.update_kl, self.with_old),
             "clip_share": (self.clipped, self.with_advantage),
             "reference_kl": (self.reference_kl, self.with_reference),
         }
-        return {name: total / count for name, (total, count) in means.items() if count}
-
-
-def _known(rows: Sequence[Row]) -> Float[Tensor, "batch time"]:
-    """1 where the sampler told its log-probability."""
-    return pad_sequence([torch.tensor([float(value is not None) for value in row.rollout or ()]) for row in rows], batch_first=True)
+        found = compare(self.sampler, self.trainer)
+        agreement = {
+            "rollout_delta": found.mean,
+            "rollout_delta_max": found.maximum,
+            "rollout_kl": found.k3,
+            "rollout_ess": found.ess,
+            "rollout_outside": found.outside,
+        }
+        measured = {name: total / count for name, (total, count) in means.items() if count}
+        return measured | (agreement if found.tokens else {})
 
 
 def _k3_sum(difference: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"]) -> float:

@@ -35,7 +35,9 @@ class StreamStats(Record):
     rollout_delta_max: float | None = None
     """The largest of these differences over all tokens."""
     rollout_ess: float | None = None
-    """Effective share of the tokens after importance correction, (Σw)² / (n Σw²) with w = trainer / sampler; 1 if they agree."""
+    """Effective share of the sequences after importance correction, (Σw)² / (n Σw²) with w = trainer / sampler; 1 if they agree."""
+    rollout_outside: float | None = None
+    """Share of tokens whose ratio trainer / sampler lies outside [0.5, 2]."""
     rollout_kl: float | None = None
     """k3 estimate of KL(sampler || trainer) per token at the first update."""
     update_kl: float | None = None
