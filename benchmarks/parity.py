@@ -1,15 +1,15 @@
 """Log-probabilities as sampled against the same recomputed, and how fast stored sequences are scored.
 
-python -m benchmarks.parity            # the embedded model, float32 and bfloat16
-python -m benchmarks.parity PATH 64    # a checkpoint folder, 64 conversations
+python -m benchmarks.parity                      # the embedded model, float32 and bfloat16
+python -m benchmarks.parity PATH 64 bfloat16     # a checkpoint folder, 64 conversations, one kind of numbers
 
 Conversations of two turns at temperatures 0, 0.6, 1 and 1.4, all in one batch. In bfloat16 the two sides round differently.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
 import time
 
 from burnish.core.records import Message, Sampling, TokenRecord
@@ -58,5 +58,10 @@ def measure(model: str, dtype: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    for kind in ("float32", "bfloat16"):
-        measure(sys.argv[1] if len(sys.argv) > 1 else "embedded", kind, int(sys.argv[2]) if len(sys.argv) > 2 else 24)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="embedded")
+    parser.add_argument("count", nargs="?", type=int, default=8)
+    parser.add_argument("kinds", nargs="*", default=["float32", "bfloat16"])
+    given = parser.parse_args()
+    for kind in given.kinds:
+        measure(given.model, kind, given.count)

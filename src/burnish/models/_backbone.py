@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from burnish.core.errors import InputError
 
-PACK_TOKENS = 1024
-"""Most tokens of a packed row, unless one sequence alone is longer. Every packed token costs attention over the whole row."""
+PACK_TOKENS = {"cpu": 256, "cuda": 2048}
+"""Most tokens of a packed row, unless one sequence alone is longer. Every packed token is also compared with those of its neighbours:
+4 x tokens x width x layers operations, for the embedded model a quarter of all at 1024 tokens, and a twentieth at 256."""
 
 Ids = Sequence[Sequence[int]]
 """Token sequences."""
@@ -30,12 +31,14 @@ Positions = Sequence[Sequence[int]]
 class Backbone:
     """Hidden states of a causal language model of transformers, one with LoRA adapters included."""
 
-    def __init__(self, model: nn.Module, *, pack_tokens: int = PACK_TOKENS) -> None:
-        """Raises `InputError` if `model` is no causal language model, or does more than one matrix after its backbone."""
+    def __init__(self, model: nn.Module, *, pack_tokens: int | None = None) -> None:
+        """`pack_tokens` None: by the kind of device, see `PACK_TOKENS`.
+
+        Raises `InputError` if `model` is no causal language model, or does more than one matrix after its backbone."""
         self.model = unwrapped(model)
         self.trunk, self.head = split(self.model)
         check_head(self.model, self.trunk, self.head)
-        self._pack_tokens = pack_tokens
+        self._pack_tokens = pack_tokens or PACK_TOKENS.get(self.head.weight.device.type, 256)
         self._packable = True
         self._packable = self._keeps_apart()
 

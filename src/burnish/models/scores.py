@@ -21,7 +21,7 @@ from torch import Tensor
 
 from burnish.core.errors import InputError
 from burnish.core.records import TokenRecord
-from burnish.models._backbone import PACK_TOKENS, Backbone, Ids, Positions, adapters_off, evaluation
+from burnish.models._backbone import Backbone, Ids, Positions, adapters_off, evaluation
 from burnish.models._embeddings import Embedder, SentenceEmbedder, embedded_sentences
 from burnish.models._heads import ProcessRewardModel, RewardModel, ScalarHead, ValueModel
 from burnish.models._mismatch import Mismatch, compare
@@ -61,8 +61,11 @@ class Divergence:
 class Scorer:
     """Scores sequences under a causal language model of transformers, in evaluation mode, with the weights of now."""
 
-    def __init__(self, model: Any, *, pack_tokens: int = PACK_TOKENS) -> None:
-        """`pack_tokens` bounds what goes through the model at once, unless one sequence alone is longer. Raises `InputError`."""
+    def __init__(self, model: Any, *, pack_tokens: int | None = None) -> None:
+        """`pack_tokens` bounds what goes through the model at once, unless one sequence alone is longer (None: by the device).
+
+        Raises `InputError` if the model is no causal language model with a linear output head.
+        """
         self.backbone = Backbone(model, pack_tokens=pack_tokens)
 
     def logprobs(self, ids: Ids, masks: Masks = None, *, temperature: Heat = 1.0) -> list[Float[Tensor, " scored"]]:
