@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaModel, MistralConfig, MistralForCausalLM
 
 from burnish.core.errors import InputError
 from burnish.core.records import Message, Sampling, TokenRecord
-from burnish.models import Completion, Conversation, Request
+from burnish.models import Completion, Conversation, Request, _vocabulary
 from burnish.models._backbone import Backbone
 from burnish.models.scores import Scorer
 from burnish.models.transformers import TransformersPolicy
@@ -63,6 +65,27 @@ def test_nothing_is_computed_for_padding_or_beyond_the_last_mark() -> None:
     read.clear()
     scorer.logprobs([IDS[0]], [[place == 3 for place in range(17)]])
     assert read == [(1, 3)]
+
+
+class Largest(TorchDispatchMode):
+    """Watches every tensor that any operation makes."""
+
+    size = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        self.size = max([self.size, *(leaf.numel() for leaf in tree_leaves(made) if isinstance(leaf, torch.Tensor))])
+        return made
+
+
+def test_no_tensor_of_tokens_times_vocabulary_is_ever_made(monkeypatch) -> None:
+    monkeypatch.setattr(_vocabulary, "CHUNK_ELEMENTS", 16 * 320)
+    scorer, reference = Scorer(build_model(), pack_tokens=64), Scorer(build_model(1), pack_tokens=64)
+    with Largest() as watched:
+        scorer.logprobs(IDS)
+        scorer.entropy(IDS)
+        scorer.kl(IDS, reference=reference)
+    assert watched.size == 320 * 32  # the output matrix itself; 40 tokens times the vocabulary would be 12,800
 
 
 def test_a_sliding_window_is_kept_within_each_sequence() -> None:
