@@ -108,14 +108,42 @@ class TokenRecord(Record):
             raise ValueError(f"sampled ranges {self.sampled} leave the {len(self.ids)} token ids.")
 
 
+class Switch(Record):
+    """Another temperature inside a part of the answer: from the end of the text `open` to the end of the text `close`."""
+
+    open: str
+    close: str
+    temperature: float
+
+
+class Constraint(Record):
+    """What the answer must match: a JSON schema (`json`, its text), a regular expression (`regex`) or a grammar (`grammar`, EBNF)."""
+
+    kind: Literal["json", "regex", "grammar"]
+    text: str
+
+
 class Sampling(Record):
-    """How a completion was drawn. `temperature` 0 is greedy. `top_p` < 1 is recorded and refused for on-policy training."""
+    """How a completion was drawn. `temperature` 0 is greedy.
+
+    `top_k` (0: off), `top_p` and `min_p` (a share of the best token's probability) each drop tokens of the distribution after
+    temperature; what all keep is renormalised. Such a truncated distribution is recorded and refused for on-policy training.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     seed: int = 0
+    top_k: int = 0
+    min_p: float = 0.0
+    switches: tuple[Switch, ...] = ()
+    constraint: Constraint | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """True if some tokens could not be drawn although the model gives them mass."""
+        return self.top_p < 1 or self.top_k > 0 or self.min_p > 0 or self.constraint is not None
 
 
 class Cost(Record):

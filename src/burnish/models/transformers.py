@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from burnish.core.errors import ContextExceeded, InputError
+from burnish.models._adapters import Adapters
+from burnish.models._attention import MaskBuilder
 from burnish.models._batcher import Batcher
-from burnish.models._cache import MaskBuilder
 from burnish.models._checkpoint import resolve
+from burnish.models._constraints import Constraints
 from burnish.models._cpu import PackedLinear, multiplies_bfloat16
-from burnish.models._decoder import Decoder
+from burnish.models._decoder import Counters, Decoder
+from burnish.models._parallel import check_blocks
 from burnish.models._renderer import ChatRenderer
 from burnish.models.base import Completion, Request
 
@@ -55,6 +59,8 @@ class TransformersPolicy:
         self._vocabulary = int(model.get_input_embeddings().num_embeddings)
         self._masks = _mask_builder(model)
         self._prefill_tokens = prefill_tokens or (512 if model.device.type == "cpu" else 8192)
+        self._adapters = Adapters(self)
+        self._constraints: Constraints | None = None
         self._updates = 0
         self._version = "0"
         self._packed = PackedLinear() if multiplies_bfloat16() else None
@@ -80,7 +86,17 @@ class TransformersPolicy:
     async def generate(self, request: Request) -> Completion:
         """Draw one completion. Cancelling the await frees the row. Raises `InputError`, or `PolicyError` if the model fails."""
         self._check(request)
-        return await asyncio.wrap_future(self._batcher.submit(request))
+        constraint = request.sampling.constraint
+        matcher = self._constraint_compiler().matcher(constraint) if constraint else None
+        return await asyncio.wrap_future(self._batcher.submit(request, matcher))
+
+    def load_adapter(self, name: str, folder: str) -> None:
+        """Make the LoRA adapter in `folder` known as `name`, beside others; requests choose one by `Request.adapter`.
+
+        A known name is replaced: the hot swap. Raises `InputError` if the folder holds no adapter for this model.
+        """
+        with self.exclusive():
+            self._adapters.load(name, folder)
 
     def logprobs(self, ids: Sequence[int], *, start: int = 1, temperature: float = 1.0) -> Float[Tensor, " time"]:
         """log p(ids[t] | ids[:t]) for t = start … len(ids) - 1, natural log after temperature, fp32 on the CPU.
@@ -108,9 +124,18 @@ class TransformersPolicy:
                 if self._packed is not None:
                     self._packed.clear()
 
+    def counters(self) -> Counters:
+        """What the engine has done so far; subtract two to measure a stretch."""
+        return replace(self._batcher.counters)
+
     async def aclose(self) -> None:
         """Stop the decoding thread; requests that wait or run fail with `PolicyError`."""
         await asyncio.to_thread(self._batcher.close)
+
+    def _constraint_compiler(self) -> Constraints:
+        if self._constraints is None:
+            self._constraints = Constraints(self.tokenizer, self._vocabulary, self.renderer.stop_ids)
+        return self._constraints
 
     def _decoder(self) -> Decoder:
         return Decoder(
@@ -120,16 +145,27 @@ class TransformersPolicy:
             masks=self._masks,
             limit=self.context,
             prefill_tokens=self._prefill_tokens,
+            adapters=self._adapters.arguments,
         )
 
     def _check(self, request: Request) -> None:
-        sampling = request.sampling
+        sampling, length = request.sampling, len(request.prompt_ids) + len(request.prefix_ids)
         self._check_ids(request.prompt_ids)
-        if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
+        self._check_ids((*request.prompt_ids, *request.prefix_ids, *request.suffix_ids))
+        temperatures = (sampling.temperature, *(switch.temperature for switch in sampling.switches))
+        if sampling.max_tokens < 1 or min(temperatures) < 0 or not 0 < sampling.top_p <= 1:
             raise InputError(f"Unusable sampling: {sampling}. Needed: max_tokens ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1.")
-        if len(request.prompt_ids) + sampling.max_tokens > self.context:
+        if sampling.top_k < 0 or not 0 <= sampling.min_p <= 1:
+            raise InputError(f"Unusable sampling: {sampling}. Needed: top_k ≥ 0 (0: off), 0 ≤ min_p ≤ 1.")
+        if not all((*sampling.stop, *(text for switch in sampling.switches for text in (switch.open, switch.close)))):
+            raise InputError("A stop string or the marking text of a switch is empty: it would be found everywhere. Leave it out.")
+        if request.timeout_s is not None and request.timeout_s <= 0:
+            raise InputError(f"timeout_s must be greater than 0, not {request.timeout_s}.")
+        check_blocks(len(request.prompt_ids), request.parallel)
+        self._adapters.check(request.adapter)
+        if length + sampling.max_tokens > self.context:
             raise ContextExceeded(
-                f"A prompt of {len(request.prompt_ids)} tokens and max_tokens={sampling.max_tokens} exceed the {self.context} tokens "
+                f"A prompt of {length} tokens and max_tokens={sampling.max_tokens} exceed the {self.context} tokens "
                 f"that {self.name} can read. Shorten the conversation or lower max_tokens."
             )
 
