@@ -17,8 +17,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from burnish.models._cache import Piece, RowCache, Shared
+from burnish.models._cache import RowCache, Shared
 
 NAME = "burnish_rows"
 
@@ -30,7 +31,7 @@ def can_attend(model: Any) -> bool:
 
 @contextmanager
 def row_attention(model: Any) -> Iterator[None]:
-    """Inside, the model's layers attend through `attend`. Only for models that `can_attend`."""
+    """Inside, the model's layers attend through `attend`. Only for models that `can_attend`, one thread at a time."""
     config = model.config.get_text_config()
     used = config._attn_implementation
     config._attn_implementation = NAME
@@ -52,6 +53,7 @@ def _forward(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tenso
 
 
 AttentionInterface.register(NAME, _forward)
+AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
 def attend(
@@ -151,6 +153,3 @@ class MaskBuilder:
         if barred is not None:
             hidden = hidden | barred[:, None]
         return torch.zeros(hidden.shape, dtype=dtype, device=columns.device).masked_fill_(hidden, torch.finfo(dtype).min)
-
-
-__all__ = ["MaskBuilder", "Piece", "attend", "can_attend", "row_attention"]

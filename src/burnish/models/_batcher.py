@@ -33,7 +33,7 @@ class Admission:
     def __init__(self, prefixes: Mapping[Key, Prefix], running: Sequence[Row], room: int, prefill: int) -> None:
         """`room` is in cached tokens; `prefill` bounds new prompt tokens if something runs."""
         self._seen = collections.Counter(dict.fromkeys(prefixes, GROUP_MIN))
-        self._used = sum(row.end - row.base for row in running) + sum(prefix.length for prefix in prefixes.values())
+        self._used = sum(row.end - row.base for row in running) + sum(prefix.length for prefix in prefixes.values() if prefix.users)
         self._room, self._prefill = room, prefill if running else 1 << 62
         self._prompt = 0
         self._empty = not running

@@ -41,12 +41,11 @@ class Bank:
         self.keys = [self._grown(tensor) for tensor in self.keys]
         self.values = [self._grown(tensor) for tensor in self.values]
 
-    def store(self, layer: int, first: int, columns: Int[Tensor, "rows time"], keys: Tensor, values: Tensor) -> None:
-        """Write `[rows, heads, time, width]` into the slots from `first` on, each token at its column."""
+    def store(self, layer: int, slots: Int[Tensor, "rows 1"], columns: Int[Tensor, "rows time"], keys: Tensor, values: Tensor) -> None:
+        """Write `[rows, heads, time, width]` into the slots, each token at its column."""
         while layer >= len(self.keys):
             self.keys.append(self._zeros(keys))
             self.values.append(self._zeros(values))
-        slots = torch.arange(first, first + len(columns), device=columns.device)[:, None]
         self.keys[layer][slots, :, columns] = keys.transpose(1, 2)
         self.values[layer][slots, :, columns] = values.transpose(1, 2)
 
@@ -86,6 +85,18 @@ class Piece:
     width: int
 
 
+def neighbours(pieces: Sequence[Piece]) -> list[Piece]:
+    """The same slots in as few pieces as possible: those side by side in one bank joined, as wide as the widest of them."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        last = joined[-1] if joined else None
+        if last is not None and last.bank is piece.bank and last.first + last.count == piece.first:
+            joined[-1] = Piece(piece.bank, last.first, last.count + piece.count, max(last.width, piece.width))
+        else:
+            joined.append(piece)
+    return joined
+
+
 @dataclass(frozen=True)
 class Shared:
     """A prefix, one slot of a bank of its own with `length` columns, and the rows of the forward pass that begin with it."""
@@ -102,19 +113,21 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is untyped here
         super().__init__(layers=[])
         self.pieces: Sequence[Piece] = ()
         self.shared: Sequence[Shared] = ()
-        self._columns = torch.zeros(0, 0, dtype=torch.long)
+        self._writes: list[tuple[Bank, slice, Tensor, Tensor]] = []
 
     def place(self, pieces: Sequence[Piece], columns: Int[Tensor, "rows time"], shared: Sequence[Shared] = ()) -> None:
         """The next forward pass writes the rows of `pieces`, in order, at `columns`, and attends to them and to `shared`."""
-        self.pieces, self._columns, self.shared = pieces, columns, shared
+        self.pieces, self.shared, self._writes = pieces, shared, []
+        row = 0
+        for piece in neighbours(pieces):
+            rows = slice(row, row := row + piece.count)
+            slots = torch.arange(piece.first, piece.first + piece.count, device=columns.device)[:, None]
+            self._writes.append((piece.bank, rows, slots, columns[rows]))
 
     def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Store `[rows, heads, time, width]`. Returns what a single piece attends to; several are read by `attention.attend`."""
-        row = 0
-        for piece in self._writes():
-            rows = slice(row, row + piece.count)
-            piece.bank.store(layer_idx, piece.first, self._columns[rows], key_states[rows], value_states[rows])
-            row += piece.count
+        for bank, rows, slots, columns in self._writes:
+            bank.store(layer_idx, slots, columns, key_states[rows], value_states[rows])
         return self.read(self.pieces[0], layer_idx) if len(self.pieces) == 1 else (key_states, value_states)
 
     def read(self, piece: Piece, layer: int) -> tuple[Tensor, Tensor]:
@@ -125,14 +138,3 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is untyped here
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Rows have lengths of their own; positions are always passed explicitly, so this is never used for them."""
         return 0
-
-    def _writes(self) -> list[Piece]:
-        """The pieces, with neighbours in one bank joined: one write instead of several."""
-        joined: list[Piece] = []
-        for piece in self.pieces:
-            last = joined[-1] if joined else None
-            if last is not None and last.bank is piece.bank and last.first + last.count == piece.first:
-                joined[-1] = Piece(piece.bank, last.first, last.count + piece.count, 0)
-            else:
-                joined.append(piece)
-        return joined

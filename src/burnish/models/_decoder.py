@@ -12,9 +12,9 @@ import inspect
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from burnish.models._attention import MaskBuilder, can_attend, row_attention
-from burnish.models._cache import Bank, Piece, RowCache, Shared, bank_columns
+from burnish.models._cache import Bank, Piece, RowCache, Shared, bank_columns, neighbours
 from burnish.models._parallel import siblings
 from burnish.models._row import Decode, Prefix, Row
 from burnish.models._sampling import draw
@@ -37,6 +37,7 @@ GROUP_MIN = 4
 PIECE = 32
 """Most rows that read the same number of columns: reading too many costs time, many pieces cost calls."""
 
+T = TypeVar("T", Row, Prefix)
 Key = tuple[str, tuple[int, ...], Any]
 
 
@@ -79,14 +80,17 @@ class Decoder:
         masks: MaskBuilder,
         limit: int,
         prefill_tokens: int,
-        adapters: Callable[[Sequence[str]], Mapping[str, Any]] = lambda names: {},
-        prefix_tokens: int = 8192,
+        lock: AbstractContextManager[Any],
+        adapters: Callable[[Sequence[str]], Mapping[str, Any]],
+        prefix_tokens: int,
     ) -> None:
-        """`adapters` gives what the model needs to be told for rows with these adapters; at most `prefix_tokens` of unused
-        prefixes are kept for later requests."""
+        """`lock` is held during each forward pass. `adapters` gives what the model is to be told for rows with these adapters.
+
+        At most `prefix_tokens` tokens of prefixes that no row uses are kept for later requests.
+        """
         self._model, self._stop_ids, self._decode, self._masks = model, stop_ids, decode, masks
         self._limit, self.prefill_tokens = limit, prefill_tokens
-        self._adapters, self._prefix_tokens = adapters, prefix_tokens
+        self._lock, self._adapters, self._prefix_tokens = lock, adapters, prefix_tokens
         self._cache = RowCache()
         self._banks: dict[int, tuple[Bank, list[Row]]] = {}
         self.prefixes: dict[Key, Prefix] = {}
@@ -104,18 +108,15 @@ class Decoder:
             groups[row.key].append(row)
         shared = {key: rows for key, rows in groups.items() if self._sharable(key, rows)}
         singles = [rows for key, rows in groups.items() if key not in shared]
-        self._start([self._prefix(key) for key in shared if key not in self.prefixes])
+        for wave in _waves([self._prefix(key) for key in shared if key not in self.prefixes]):
+            self._start(wave)
         for key, rows in shared.items():
             for row in rows:
                 row.prefix, row.cached = self.prefixes[key], self.prefixes[key].length
                 row.prefix.users += 1
-        leaders: list[Row] = []
-        followers: list[Row] = []
-        for first, *_ in singles:
-            alike = any(row.adapter == first.adapter and common_prefix(row.ids, first.ids) >= SHARED_MIN for row in leaders)
-            (followers if alike else leaders).append(first)
-        for wave in (leaders, followers, [row for _, *rest in singles for row in rest], [row for rows in shared.values() for row in rows]):
+        for wave in (*_waves([first for first, *_ in singles]), [row for _, *rest in singles for row in rest]):
             self._start(wave)
+        self._start([row for rows in shared.values() for row in rows])
 
     def step(self) -> list[Row]:
         """Sample one token for every row. Returns the rows that are finished; they have left the batch."""
@@ -210,7 +211,11 @@ class Decoder:
         banked = can_attend(self._model())
         for row in rows:
             columns = bank_columns(row.end - row.base)
-            bank, members = self._banks.setdefault(columns if banked else 0, (Bank(columns), []))
+            kind = columns if banked else 0
+            if kind not in self._banks:  # make room: banks that nobody uses are kept only until another kind is needed
+                self._banks = {key: pair for key, pair in self._banks.items() if pair[1]}
+                self._banks[kind] = (Bank(columns), [])
+            bank, members = self._banks[kind]
             row.bank, row.slot = bank, len(members)
             members.append(row)
         for bank, members in self._banks.values():
@@ -242,9 +247,11 @@ class Decoder:
     def _fill(self, group: Sequence[Any]) -> None:
         while any(target.cached < len(target.ids) - 1 for target in group):
             tokens = [list(target.ids[target.cached : -1][: self.prefill_tokens]) for target in group]
-            width = max(target.cached - target.base + len(piece) for target, piece in zip(group, tokens, strict=True))
             started = time.perf_counter()
-            self._forward(group, tokens, _neighbours([Piece(target.bank, target.slot, 1, width) for target in group]))
+            ends = [target.cached - target.base + len(piece) for target, piece in zip(group, tokens, strict=True)]
+            self._forward(
+                group, tokens, neighbours([Piece(target.bank, target.slot, 1, end) for target, end in zip(group, ends, strict=True)])
+            )
             for target, piece in zip(group, tokens, strict=True):
                 target.cached += len(piece)
             self.counters.model_s += time.perf_counter() - started
@@ -290,7 +297,7 @@ class Decoder:
         columns = columns.minimum(room - 1)
         width = max(piece.width for piece in pieces)
         self._cache.place(pieces, columns, shared)
-        with row_attention(model) if banked else nullcontext():
+        with self._lock, row_attention(model) if banked else nullcontext():
             output = model(
                 input_ids=ids,
                 attention_mask=self._masks(columns, width, model.dtype, _barred(targets, steps, width, device)),
@@ -338,16 +345,14 @@ def _barred(targets: Sequence[Any], steps: int, width: int, device: torch.device
     return barred
 
 
-def _neighbours(pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces of single rows, joined where they lie side by side."""
-    joined: list[Piece] = []
-    for piece in pieces:
-        last = joined[-1] if joined else None
-        if last is not None and last.bank is piece.bank and last.first + last.count == piece.first:
-            joined[-1] = Piece(piece.bank, last.first, last.count + piece.count, piece.width)
-        else:
-            joined.append(piece)
-    return joined
+def _waves(targets: Sequence[T]) -> tuple[list[T], list[T]]:
+    """Those to be computed first, and those that begin like one of them and can copy that beginning then."""
+    leaders: list[T] = []
+    followers: list[T] = []
+    for target in targets:
+        alike = any(row.adapter == target.adapter and common_prefix(row.ids, target.ids) >= SHARED_MIN for row in leaders)
+        (followers if alike else leaders).append(target)
+    return leaders, followers
 
 
 def _shared(row: Row | Prefix, other: Row | Prefix) -> int:

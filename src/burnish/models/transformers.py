@@ -8,6 +8,7 @@ Not covered: models with recurrent state (Mamba and hybrids), several devices fo
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -24,7 +25,7 @@ from burnish.models._attention import MaskBuilder
 from burnish.models._batcher import Batcher
 from burnish.models._checkpoint import resolve
 from burnish.models._constraints import Constraints
-from burnish.models._cpu import PackedLinear, multiplies_bfloat16
+from burnish.models._cpu import PackedLinear, can_pack, multiplies_bfloat16
 from burnish.models._decoder import Counters, Decoder
 from burnish.models._parallel import check_blocks
 from burnish.models._renderer import ChatRenderer
@@ -48,7 +49,7 @@ class TransformersPolicy:
         cache_tokens: int = 65_536,
         prefill_tokens: int | None = None,
     ) -> None:
-        """`model` is a causal LM in memory. `max_batch` rows are decoded at once, `cache_tokens` bounds rows times length.
+        """`model` is a causal LM in memory. `max_batch` rows are decoded at once, `cache_tokens` bounds the tokens they may come to hold.
 
         `prefill_tokens` is the size of one prompt pass (512 on CPU, 8192 on GPU). Raises `InputError` for an
         architecture that cannot be batched here or a tokenizer that cannot render conversations.
@@ -59,11 +60,13 @@ class TransformersPolicy:
         self._vocabulary = int(model.get_input_embeddings().num_embeddings)
         self._masks = _mask_builder(model)
         self._prefill_tokens = prefill_tokens or (512 if model.device.type == "cpu" else 8192)
+        self._prefix_tokens = cache_tokens // 8
         self._adapters = Adapters(self)
+        self._passes = threading.Lock()
         self._constraints: Constraints | None = None
         self._updates = 0
         self._version = "0"
-        self._packed = PackedLinear() if multiplies_bfloat16() else None
+        self._packed = PackedLinear() if model.device.type == "cpu" and can_pack() else None
         self._batcher = Batcher(
             self._decoder(),
             version=lambda: self._version,
@@ -145,7 +148,9 @@ class TransformersPolicy:
             masks=self._masks,
             limit=self.context,
             prefill_tokens=self._prefill_tokens,
+            lock=self._passes,
             adapters=self._adapters.arguments,
+            prefix_tokens=self._prefix_tokens,
         )
 
     def _check(self, request: Request) -> None:
