@@ -57,7 +57,7 @@ class GrammarMatcher:
         """The tokens that may come next; None if all may."""
         if not self._matcher.fill_next_token_bitmask(self._mask, 0):
             return None
-        bits = (self._mask[0][:, None] >> torch.arange(WORD, dtype=torch.int32)) & 1
+        bits: Tensor = (self._mask[0][:, None] >> torch.arange(WORD, dtype=torch.int32)) & 1
         return bits.flatten()[: self._vocabulary].bool()
 
     def accept(self, token: int) -> None:

@@ -1,9 +1,8 @@
-"""Faster matrix products on CPUs, without touching the model: a mode that reroutes `linear` while sampling.
+"""Faster bfloat16 products on CPUs, without touching the model: a mode that reroutes `linear` while sampling.
 
-oneDNN multiplies by a weight in its own blocked layout. In bfloat16, laying it out anew in every call costs 20 % at 64 rows and
-half the time at 8 or fewer; in float32, the blocked layout is faster than MKL's plain one for few rows and for wide outputs.
-Inside `PackedLinear` each weight is laid out once and kept beside the model (as much memory again). Results in bfloat16 are
-bitwise those of `torch.nn.functional.linear`, in float32 equal up to rounding. Only for sampling: it knows no gradients.
+oneDNN multiplies by a weight in its own blocked layout; laying it out anew in every call costs 20 % at 64 rows and half the
+time at 8 or fewer. Inside `PackedLinear` each weight is laid out once and kept beside the model (as much memory again).
+Results are bitwise those of `torch.nn.functional.linear`. Only for sampling: it knows no gradients.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class PackedLinear(TorchFunctionMode):
-    """While active in a thread, `linear` with a weight on the CPU uses a packed copy of it: float32, or bfloat16 if that is fast here.
+    """While active in a thread, `linear` with a bfloat16 weight on the CPU uses a packed copy of the weight.
 
     Copies are made when first needed, and anew when a weight was written in place; `clear` after any other change.
     """
@@ -50,16 +49,11 @@ class PackedLinear(TorchFunctionMode):
 
 def multiplies_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is slower than fp32, and there is nothing to pack for."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def can_pack() -> bool:
-    """Whether this build of torch has oneDNN's products with packed weights."""
-    return hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    capable = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return capable and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _packable(data: Tensor, weight: Tensor) -> bool:
     """Only lasting weights: packing a tensor made for one call would cost more than it saves."""
     lasting = isinstance(weight, torch.nn.Parameter) and not weight.is_inference()
-    fast = weight.dtype is torch.float32 or (weight.dtype is torch.bfloat16 and multiplies_bfloat16())
-    return lasting and fast and weight.dtype is data.dtype and weight.device.type == "cpu"
+    return lasting and weight.dtype is data.dtype is torch.bfloat16 and weight.device.type == "cpu"

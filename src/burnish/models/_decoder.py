@@ -11,7 +11,7 @@ import functools
 import inspect
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -37,6 +37,7 @@ GROUP_MIN = 4
 PIECE = 32
 """Most rows that read the same number of columns: reading too many costs time, many pieces cost calls."""
 
+Target = Row | Prefix
 T = TypeVar("T", Row, Prefix)
 Key = tuple[str, tuple[int, ...], Any]
 
@@ -108,8 +109,8 @@ class Decoder:
             groups[row.key].append(row)
         shared = {key: rows for key, rows in groups.items() if self._sharable(key, rows)}
         singles = [rows for key, rows in groups.items() if key not in shared]
-        for wave in _waves([self._prefix(key) for key in shared if key not in self.prefixes]):
-            self._start(wave)
+        for prefixes in _waves([self._prefix(key) for key in shared if key not in self.prefixes]):
+            self._start(prefixes)
         for key, rows in shared.items():
             for row in rows:
                 row.prefix, row.cached = self.prefixes[key], self.prefixes[key].length
@@ -190,20 +191,20 @@ class Decoder:
             spare -= prefix.length
             del self.prefixes[key]
 
-    def _start(self, wave: Sequence[Row] | Sequence[Prefix]) -> None:
+    def _start(self, wave: Sequence[Target]) -> None:
         """Copy the longest beginning that is cached somewhere, give rows their slots, then prefill the rest."""
-        donors = [*self.rows, *self.prefixes.values()]
-        origins = {}
+        donors: list[Target] = [*self.rows, *self.prefixes.values()]
+        origins: dict[Target, Target] = {}
         for target in wave:
-            if not target.cached:
-                origin = max(donors, key=lambda other: _shared(target, other), default=target)
-                length = _shared(target, origin) if origin is not target else 0
-                target.cached, origins[target] = (length, origin) if length >= SHARED_MIN else (0, None)
+            shared = [] if target.cached else [_shared(target, other) for other in donors]
+            if shared and max(shared) >= SHARED_MIN:
+                target.cached = max(shared)
+                origins[target] = donors[shared.index(target.cached)]
         ordered = sorted(wave, key=lambda target: len(target.ids) - target.cached)
         self._place([target for target in ordered if isinstance(target, Row)])
         for target in ordered:
-            if (origin := origins.get(target)) is not None:
-                self._copy(origin, target)
+            if target in origins:
+                self._copy(origins[target], target)
         self._prefill(ordered)
 
     def _place(self, rows: Sequence[Row]) -> None:
@@ -221,7 +222,7 @@ class Decoder:
         for bank, members in self._banks.values():
             bank.reserve(len(members), max((bank_columns(row.end - row.base) for row in members), default=0))
 
-    def _copy(self, origin: Row | Prefix, target: Row | Prefix) -> None:
+    def _copy(self, origin: Target, target: Target) -> None:
         """Copy the first `target.cached` tokens, which may lie partly in the origin's own prefix."""
         assert origin.bank is not None
         assert target.bank is not None
@@ -234,7 +235,7 @@ class Decoder:
         else:
             origin.bank.copy(origin.slot, target.bank, target.slot, target.cached)
 
-    def _prefill(self, wave: Sequence[Row] | Sequence[Prefix]) -> None:
+    def _prefill(self, wave: Sequence[Target]) -> None:
         """Compute all but the last prompt token, in rectangles of about equal lengths."""
         group: list[Any] = []
         for target in wave:
@@ -277,7 +278,7 @@ class Decoder:
 
     def _forward(
         self,
-        targets: Sequence[Row] | Sequence[Prefix],
+        targets: Sequence[Target],
         tokens: Sequence[Sequence[int]],
         pieces: Sequence[Piece],
         shared: Sequence[Shared] = (),
@@ -315,11 +316,11 @@ class Decoder:
 def _cache_name(model: Any) -> str:
     """transformers has renamed the argument that takes the cache."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return _cache_argument(type(base))
+    return str(_cache_argument(type(base)))
 
 
 @functools.cache
-def _cache_argument(kind: type) -> str:
+def _cache_argument(kind: Hashable) -> str:
     return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"  # type: ignore[attr-defined]
 
 
@@ -355,7 +356,7 @@ def _waves(targets: Sequence[T]) -> tuple[list[T], list[T]]:
     return leaders, followers
 
 
-def _shared(row: Row | Prefix, other: Row | Prefix) -> int:
+def _shared(row: Target, other: Target) -> int:
     """How many first tokens of `row`'s prompt, without its last, `other` has cached, alone or in its prefix."""
     if row.adapter != other.adapter:
         return 0

@@ -25,7 +25,7 @@ from burnish.models._attention import MaskBuilder
 from burnish.models._batcher import Batcher
 from burnish.models._checkpoint import resolve
 from burnish.models._constraints import Constraints
-from burnish.models._cpu import PackedLinear, can_pack, multiplies_bfloat16
+from burnish.models._cpu import PackedLinear, multiplies_bfloat16
 from burnish.models._decoder import Counters, Decoder
 from burnish.models._parallel import check_blocks
 from burnish.models._renderer import ChatRenderer
@@ -66,7 +66,7 @@ class TransformersPolicy:
         self._constraints: Constraints | None = None
         self._updates = 0
         self._version = "0"
-        self._packed = PackedLinear() if model.device.type == "cpu" and can_pack() else None
+        self._packed = PackedLinear() if multiplies_bfloat16() else None
         self._batcher = Batcher(
             self._decoder(),
             version=lambda: self._version,
