@@ -54,13 +54,10 @@ async def collect(
 ) -> list[Rollout]:
     """`group_size` rollouts for each task, task by task. Every completion has its own seed, derived from `seed`, task and number.
 
-    Raises `InputError` if sampling is not on-policy (truncated, or greedy) and `PolicyError` when the engine fails.
+    Raises `InputError` if sampling is not on-policy (top_p < 1, or greedy) and `PolicyError` when the engine fails.
     """
-    if sampling.truncated or sampling.temperature <= 0:
-        raise InputError(
-            "On-policy training samples from the whole distribution: top_p must be 1 and temperature greater than 0, without top_k, min_p "
-            "and constraint."
-        )
+    if sampling.top_p != 1.0 or sampling.temperature <= 0:
+        raise InputError("On-policy training samples from the whole distribution: top_p must be 1 and temperature greater than 0.")
     try:
         async with asyncio.TaskGroup() as group:
             running = [
