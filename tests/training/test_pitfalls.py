@@ -17,7 +17,7 @@ from transformers import MixtralConfig, MixtralForCausalLM
 
 from burnish.core.errors import InputError
 from burnish.core.plugins import find
-from burnish.core.records import Sampling, TokenRecord
+from burnish.core.records import Constraint, Sampling, Switch, TokenRecord
 from burnish.models._vocabulary import token_scores
 from burnish.models.base import Request
 from burnish.models.scores import Scorer
@@ -125,7 +125,17 @@ def test_pitfall_11_the_trainer_divides_by_the_temperature_of_the_sampler(make_p
     assert stats[0].streams["rl"].rollout_delta < 1e-4
 
 
-@pytest.mark.parametrize("changes", [{"top_p": 0.8}, {"temperature": 0.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"top_p": 0.8},
+        {"top_k": 40},
+        {"min_p": 0.05},
+        {"temperature": 0.0},
+        {"constraint": Constraint(kind="regex", text="a+")},
+        {"switches": (Switch(open="<code>", close="</code>", temperature=0.0),)},
+    ],
+)
 def test_pitfall_12_truncated_sampling_is_refused_on_policy(changes) -> None:
     check_on_policy(Sampling())
     with pytest.raises(InputError, match="whole distribution, not with"):

@@ -47,13 +47,17 @@ class Conversation:
         return Request(prompt_ids=self._ids, sampling=sampling, messages=tuple(self.messages))
 
     def wrote(self, completion: Completion, sampling: Sampling) -> None:
-        """Append what the policy sampled, as it sampled it. Raises `InputError` if it was not its turn."""
+        """Append what the policy sampled, as it sampled it; what the request forced is scaffold.
+
+        Raises `InputError` if it was not its turn.
+        """
         self._check_turn(policy=True)
-        start = len(self._ids)
-        self._ids = (*self._ids, *completion.ids)
-        self._sampled.append((start, len(self._ids)))
-        self._logprobs.extend(completion.logprobs)
-        self._temperatures.append(sampling.temperature)
+        turn = completion.record(self._ids)
+        count = sum(end - start for start, end in turn.sampled)
+        self._ids = turn.ids
+        self._sampled.extend(turn.sampled)
+        self._logprobs.extend(turn.logprobs or (None,) * count)
+        self._temperatures.extend(turn.temperatures or (sampling.temperature,) * count)
         self.messages.append(Message(role="assistant", content=completion.text))
 
     def add(self, *messages: Message) -> None:

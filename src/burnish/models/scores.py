@@ -174,6 +174,7 @@ def _summed(values: Tensor, sizes: list[int]) -> Float[Tensor, " parts"]:
 def _heat(record: TokenRecord, temperature: float) -> list[float]:
     """The temperature of each token of a record; those that were not sampled have `temperature`."""
     heat = [temperature] * len(record.ids)
-    for (start, end), own in zip(record.sampled, record.temperatures, strict=False):
-        heat[start:end] = [own] * (end - start)
+    sampled = (place for start, end in record.sampled for place in range(start, end))
+    for place, own in zip(sampled, record.temperatures, strict=False):
+        heat[place] = own
     return heat
