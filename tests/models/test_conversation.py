@@ -63,7 +63,14 @@ def test_what_a_request_forced_is_not_sampled() -> None:
     talk = Conversation(ByteRenderer(), [user("a")])
     start = len(talk.ids)
     forced = Completion(
-        ids=(60, 70, 71, 62), text="<FG>", logprobs=(-1.0, -2.0), stop_reason="length", forced=((0, 1), (3, 4)), temperatures=(1.0, 0.0)
+        ids=(60, 70, 71, 62),
+        text="<FG>",
+        logprobs=(-1.0, -2.0),
+        stop_reason="length",
+        forced=((0, 1), (3, 4)),
+        temperatures=(1.0, 0.0),
+        kept=(0.9, 0.8),
+        raw_logprobs=(-1.5, -2.5),
     )
     talk.wrote(forced, SAMPLING)
     talk.add(user("b"))
@@ -72,6 +79,8 @@ def test_what_a_request_forced_is_not_sampled() -> None:
     assert record.kinds[start : start + 5] == ("scaffold", "sampled", "sampled", "scaffold", "scaffold")
     assert record.logprobs == (-1.0, -2.0, -0.25, -0.25)
     assert record.temperatures == (1.0, 0.0, 0.5, 0.5)
+    assert record.raw_logprobs == (-1.5, -2.5, -0.25, -0.25)
+    assert record.kept == (0.9, 0.8, 1.0, 1.0)
 
 
 def test_an_engine_that_tells_no_log_probabilities() -> None:

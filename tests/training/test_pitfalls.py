@@ -142,19 +142,19 @@ def test_pitfall_12_truncated_sampling_is_refused_on_policy(changes) -> None:
         check_on_policy(Sampling(**changes))
 
 
-def test_pitfall_12_because_the_ratio_would_be_the_kept_mass(make_policy) -> None:
-    """What the sampler records under top_p is renormalised; what any trainer computes is not."""
-    policy = make_policy()
-
-    async def draw():
-        request = Request(prompt_ids=(3, 9, 8, 4), sampling=Sampling(top_p=0.8, max_tokens=20, seed=3))
-        return await policy.generate(request)
-
-    completion = asyncio.run(draw())
-    (recomputed,) = Scorer(policy.model).logprobs([(3, 9, 8, 4, *completion.ids)], [[False] * 4 + [True] * len(completion.ids)])
-    ratio = (recomputed - torch.tensor(completion.logprobs)).exp()
-    assert ((ratio > 0.8 - 1e-4) & (ratio < 1.0)).all()
-    assert 0.8 < ratio.mean() < 0.95
+@pytest.mark.parametrize("cut", [{"top_p": 0.8}, {"top_k": 8}, {"min_p": 0.3}])
+def test_pitfall_12_because_the_ratio_would_be_the_kept_mass(make_policy, cut) -> None:
+    """What the sampler draws from is renormalised, what any trainer computes is not: the recorded mass is what lies between."""
+    policy, prompt = make_policy(), (3, 9, 8, 4)
+    request = Request(prompt_ids=prompt, sampling=Sampling(max_tokens=20, seed=3, **cut))
+    record = asyncio.run(policy.generate(request)).record(prompt)
+    (recomputed,) = Scorer(policy.model).likelihood([record])
+    ratio = (recomputed - torch.tensor(record.logprobs)).exp()
+    assert ratio.tolist() == pytest.approx(record.kept, abs=1e-4)
+    assert (ratio < 0.99).all()
+    assert cut != {"top_p": 0.8} or (ratio > 0.8 - 1e-4).all()
+    assert Scorer(policy.model).mismatch([record]).maximum < 1e-4
+    assert Scorer(policy.model).mismatch([msgspec.structs.replace(record, kept=())]).mean > 0.05
 
 
 def test_pitfall_13_a_missing_log_probability_is_a_ratio_of_one_and_no_statistic(make_policy) -> None:

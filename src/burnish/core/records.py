@@ -109,11 +109,17 @@ class TokenRecord(Record):
     Conversations record it; records of single completions leave it empty."""
     temperatures: tuple[float, ...] = ()
     """One per sampled token, where they differ among each other. Empty: as the attempt's `sampling` says."""
+    raw_logprobs: tuple[float | None, ...] = ()
+    """At temperature 1 over the whole vocabulary, one per sampled token. Empty: the same as `logprobs`."""
+    kept: tuple[float, ...] = ()
+    """Mass that truncated sampling left, one per sampled token: `logprobs` + ln(kept) is of the whole distribution. Empty: all."""
 
     def __post_init__(self) -> None:
         count = sum(end - start for start, end in self.sampled)
-        if self.logprobs and count != len(self.logprobs):
-            raise ValueError(f"{count} sampled tokens but {len(self.logprobs)} log-probabilities: they must match.")
+        for field, word in PER_TOKEN.items():
+            values = getattr(self, field)
+            if values and len(values) != count:
+                raise ValueError(f"{count} sampled tokens but {len(values)} {word}: they must match.")
         for name, ranges in (("sampled", self.sampled), ("content", self.content)):
             if any(not 0 <= start <= end <= len(self.ids) for start, end in ranges):
                 raise ValueError(f"{name} ranges {ranges} leave the {len(self.ids)} token ids.")
@@ -121,8 +127,6 @@ class TokenRecord(Record):
         ascending = list(self.sampled) == sorted(self.sampled)
         if not ascending or any(end > start for (_, end), (start, _) in pairwise(both)):
             raise ValueError(f"sampled ranges {self.sampled} and content ranges {self.content} must ascend without overlap.")
-        if self.temperatures and count != len(self.temperatures):
-            raise ValueError(f"{count} sampled tokens but {len(self.temperatures)} temperatures: they must match.")
         if not all(value is not None and math.isfinite(value) for value in self.logprobs):
             finite = tuple(value if value is not None and math.isfinite(value) else None for value in self.logprobs)
             msgspec.structs.force_setattr(self, "logprobs", finite)
@@ -136,6 +140,15 @@ class TokenRecord(Record):
         for start, end in self.sampled:
             kinds[start:end] = ["sampled"] * (end - start)
         return tuple(kinds)
+
+
+PER_TOKEN = {
+    "logprobs": "log-probabilities",
+    "temperatures": "temperatures",
+    "raw_logprobs": "raw log-probabilities",
+    "kept": "kept masses",
+}
+"""Fields of a `TokenRecord` with one value per sampled token, or none at all; and what they are called."""
 
 
 class Switch(Record):

@@ -68,6 +68,8 @@ class Completion(Record):
             sampled=tuple((start + shift, end + shift) for start, end in self.sampled),
             logprobs=self.logprobs,
             temperatures=self.temperatures,
+            raw_logprobs=self.raw_logprobs,
+            kept=self.kept,
         )
 
 
