@@ -40,8 +40,8 @@ def names(family: str) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in HELPERS)
 
 
-HELPERS = frozenset({"base", "cached", "scorers", "selectors"})
-"""Module names inside a family that hold its protocol, a wrapper of its members or a family of its own, not a plug-in."""
+HELPERS = frozenset({"base", "cached", "scorers", "scores", "selectors", "weights"})
+"""Module names inside a family that hold its protocol, what is done with its members, or a family of its own, not a plug-in."""
 
 
 def find(family: str, name: str) -> Any:

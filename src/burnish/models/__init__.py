@@ -12,8 +12,9 @@ from typing import Any
 
 from burnish.core import plugins
 from burnish.core.errors import InputError
+from burnish.models._conversation import Conversation
 from burnish.models._engines import Abilities, EngineReport, Need, choose, kind_of, report
-from burnish.models._renderer import ByteRenderer, ChatRenderer
+from burnish.models._renderer import ByteRenderer, ChatRenderer, HistoryRewritten
 from burnish.models.base import Completion, Policy, Renderer, Request
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "ByteRenderer",
     "ChatRenderer",
     "Completion",
+    "Conversation",
     "EngineReport",
+    "HistoryRewritten",
     "Need",
     "Policy",
     "Renderer",

@@ -180,8 +180,7 @@ def _tokens(request: Request, completion: Completion) -> TokenRecord | None:
     """What was read and written; None where an engine speaks text only."""
     if not request.prompt_ids or not completion.knows_ids:
         return None
-    start, end = len(request.prompt_ids), len(request.prompt_ids) + len(completion.ids)
-    return TokenRecord(ids=request.prompt_ids + completion.ids, sampled=((start, end),), logprobs=completion.logprobs)
+    return completion.record(request.prompt_ids)
 
 
 class Judge:

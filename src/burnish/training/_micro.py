@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from burnish.models._mismatch import compare
 from burnish.objectives.base import TokenBatch
 from burnish.training._objective import Evaluation
 from burnish.training._rows import Row
@@ -45,9 +46,10 @@ class Tally:
 
     loss: float = 0.0
     tokens: int = 0
-    with_rollout: float = 0.0
-    delta: float = 0.0
-    rollout_kl: float = 0.0
+    sampler: list[Sequence[float | None]] = field(default_factory=list)
+    trainer: list[list[float]] = field(default_factory=list)
+    with_old: float = 0.0
+    update_kl: float = 0.0
     with_advantage: float = 0.0
     clipped: float = 0.0
     with_reference: float = 0.0
@@ -59,10 +61,13 @@ class Tally:
         mask = batch.mask
         self.loss += evaluation.value
         self.tokens += micro.tokens
-        if batch.rollout is not None:
-            self.with_rollout += float(mask.sum())
-            self.delta += float(((batch.logp - batch.rollout).abs() * mask).sum())
-            self.rollout_kl += _k3_sum(batch.logp - batch.rollout, mask)
+        for row, logp in zip(micro.rows, batch.logp.tolist(), strict=True):
+            if row.rollout is not None:
+                self.sampler.append(row.rollout)
+                self.trainer.append(logp[: len(row.rollout)])
+        if batch.old is not None:
+            self.with_old += float(mask.sum())
+            self.update_kl += _k3_sum(batch.logp - batch.old, mask)
         if batch.advantage is not None:
             signal = mask * (batch.advantage != 0)
             self.with_advantage += float(signal.sum())
@@ -72,14 +77,22 @@ class Tally:
             self.reference_kl += _k3_sum(batch.reference - batch.logp, mask)
 
     def report(self) -> dict[str, float]:
-        """Means per token, as fields of `StreamStats`; what was not measured is left out."""
+        """Means per token and the like, as fields of `StreamStats`; what was not measured is left out."""
         means = {
-            "rollout_delta": (self.delta, self.with_rollout),
-            "rollout_kl": (self.rollout_kl, self.with_rollout),
+            "update_kl": (self.update_kl, self.with_old),
             "clip_share": (self.clipped, self.with_advantage),
             "reference_kl": (self.reference_kl, self.with_reference),
         }
-        return {name: total / count for name, (total, count) in means.items() if count}
+        found = compare(self.sampler, self.trainer)
+        agreement = {
+            "rollout_delta": found.mean,
+            "rollout_delta_max": found.maximum,
+            "rollout_kl": found.k3,
+            "rollout_ess": found.ess,
+            "rollout_outside": found.outside,
+        }
+        measured = {name: total / count for name, (total, count) in means.items() if count}
+        return measured | (agreement if found.tokens else {})
 
 
 def _k3_sum(difference: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"]) -> float:

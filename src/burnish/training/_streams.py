@@ -113,7 +113,8 @@ class RolloutStream:
         group = [number // config.group_size for number in range(len(rollouts))]
         rewards = torch.tensor([torch.nan if rollout.reward is None else rollout.reward for rollout in rollouts])
         advantages = self._advantage(rewards, torch.tensor(group)).tolist()
-        rows = [_row(number, config.group_size, rollout, advantages[number]) for number, rollout in enumerate(rollouts)]
+        learned = [rollout for rollout in enumerate(rollouts) if config.truncated == "keep" or rollout[1].stop_reason != "length"]
+        rows = [_row(number, config.group_size, rollout, advantages[number]) for number, rollout in learned]
         report = _report(rollouts, group, advantages) | {"rollout_s": seconds}
         return Delivery([row for row in rows if row is not None], report)
 
@@ -126,7 +127,7 @@ def _row(number: int, group_size: int, rollout: Rollout, advantage: float) -> Ro
         id=name,
         ids=rollout.tokens.ids,
         positions=positions_of(f"The completion {name}", rollout.tokens.sampled),
-        rollout=rollout.tokens.logprobs,
+        rollout=rollout.tokens.logprobs or None,
         advantage=advantage,
         reward=rollout.reward,
         group=number // group_size,
@@ -135,13 +136,14 @@ def _row(number: int, group_size: int, rollout: Rollout, advantage: float) -> Ro
 
 def _report(rollouts: Sequence[Rollout], group: Sequence[int], advantages: Sequence[float]) -> dict[str, float]:
     rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
+    lengths = [len(rollout.tokens.ids) - rollout.tokens.sampled[0][0] for rollout in rollouts]
     logprobs = [logprob for rollout in rollouts for logprob in rollout.tokens.logprobs if logprob is not None]
     alive = {number for number, advantage in zip(group, advantages, strict=True) if advantage}
     report = {
         "unscored": len(rollouts) - len(rewards),
         "dead_groups": 1.0 - len(alive) / len(set(group)),
         "truncated": sum(rollout.stop_reason == "length" for rollout in rollouts) / len(rollouts),
-        "response_tokens": len(logprobs) / len(rollouts),
+        "response_tokens": sum(lengths) / len(rollouts),
     }
     if rewards:
         report["reward_mean"] = sum(rewards) / len(rewards)

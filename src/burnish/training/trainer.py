@@ -296,9 +296,11 @@ class Trainer:
 
 
 def _stream_stats(delivery: Delivery, tallies: Sequence[Tally]) -> StreamStats:
-    """Loss and agreement with the sampler as of the first update, clipping as of the last."""
-    measured = {**tallies[0].report()}
-    if "clip_share" in (last := tallies[-1].report()):
-        measured["clip_share"] = last["clip_share"]
+    """Loss and agreement with the sampler as of the first update, clipping and what the updates changed as of the last.
+
+    The first update alone compares like with like: later ones have moved away from the sampler on purpose.
+    """
+    last = tallies[-1].report()
+    measured = tallies[0].report() | {name: last[name] for name in ("clip_share", "update_kl") if name in last}
     tokens = sum(len(row.positions) for row in delivery.rows)
     return StreamStats(loss=tallies[0].loss, sequences=len(delivery.rows), tokens=tokens, **measured, **delivery.report)  # type: ignore[arg-type]
