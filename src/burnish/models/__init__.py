@@ -11,10 +11,22 @@ from typing import Any
 
 from burnish.core import plugins
 from burnish.core.errors import InputError
+from burnish.models._paths import ForkedCompletion, PathTags, generate_with_paths
 from burnish.models._renderer import ByteRenderer, ChatRenderer
 from burnish.models.base import Completion, Policy, Renderer, Request
 
-__all__ = ["ByteRenderer", "ChatRenderer", "Completion", "Policy", "Renderer", "Request", "load"]
+__all__ = [
+    "ByteRenderer",
+    "ChatRenderer",
+    "Completion",
+    "ForkedCompletion",
+    "PathTags",
+    "Policy",
+    "Renderer",
+    "Request",
+    "generate_with_paths",
+    "load",
+]
 
 
 def load(model: str, engine: str = "auto", **options: Any) -> Policy:
