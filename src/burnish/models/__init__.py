@@ -14,6 +14,7 @@ from burnish.core import plugins
 from burnish.core.errors import InputError
 from burnish.models._conversation import Conversation
 from burnish.models._engines import Abilities, EngineReport, Need, choose, kind_of, report
+from burnish.models._paths import ForkedCompletion, PathTags, generate_with_paths
 from burnish.models._renderer import ByteRenderer, ChatRenderer, HistoryRewritten
 from burnish.models.base import Completion, Policy, Renderer, Request
 
@@ -24,11 +25,14 @@ __all__ = [
     "Completion",
     "Conversation",
     "EngineReport",
+    "ForkedCompletion",
     "HistoryRewritten",
     "Need",
+    "PathTags",
     "Policy",
     "Renderer",
     "Request",
+    "generate_with_paths",
     "kind_of",
     "load",
     "report",

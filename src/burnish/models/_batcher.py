@@ -43,7 +43,8 @@ class Admission:
         shares = self._seen[row.key] >= GROUP_MIN
         need = row.end - row.start if shares else row.end
         prompt = 0 if self._seen[row.key] else row.start
-        fits = self._used + need <= self._room and (self._prompt == 0 or self._prompt + prompt <= self._prefill)
+        soon = not prompt or not self._prompt or self._prompt + prompt <= self._prefill
+        fits = soon and self._used + need <= self._room
         if not fits and not self._empty:
             return False
         self._empty = False
