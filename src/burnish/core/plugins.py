@@ -26,6 +26,7 @@ FAMILIES: Mapping[str, str] = {
     "curation": "burnish.curation",
     "loss": "burnish.objectives.losses",
     "advantage": "burnish.objectives.advantages",
+    "weight": "burnish.objectives.weights",
     "recipe": "burnish.recipes",
 }
 """Family word → package that holds one module per plug-in."""

@@ -20,6 +20,7 @@ from burnish.core.plugins import find
 from burnish.core.records import Example, Sampling
 from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Policy, Renderer
+from burnish.objectives.base import Advantage, AdvantageBatch
 from burnish.training._objective import Objective, objective
 from burnish.training._rows import Row, positions_of, supervised_row
 from burnish.training.config import TrainConfig
@@ -95,7 +96,7 @@ class RolloutStream:
         )
         self.steps_per_pass = math.ceil(len(source.tasks) / config.tasks_per_step)
         self.fingerprint = content_hash(*(msgspec.json.encode(task) for task in source.tasks))
-        self._advantage = find("advantage", config.advantage)
+        self._advantage: Advantage = find("advantage", config.advantage)
         self._source, self._policy, self._config, self._on_rollouts = source, policy, config, on_rollouts
 
     async def deliver(self, step: int) -> Delivery:
@@ -112,7 +113,8 @@ class RolloutStream:
             self._on_rollouts(step, rollouts)
         group = [number // config.group_size for number in range(len(rollouts))]
         rewards = torch.tensor([torch.nan if rollout.reward is None else rollout.reward for rollout in rollouts])
-        advantages = self._advantage(rewards, torch.tensor(group)).tolist()
+        samples = AdvantageBatch(reward=rewards, group=torch.tensor(group))
+        advantages = self._advantage.function(samples, self._advantage.options({})).tolist()
         rows = [_row(number, config.group_size, rollout, advantages[number]) for number, rollout in enumerate(rollouts)]
         report = _report(rollouts, group, advantages) | {"rollout_s": seconds}
         return Delivery([row for row in rows if row is not None], report)

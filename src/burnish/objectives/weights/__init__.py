@@ -1,0 +1,1 @@
+"""Off-policy weights: one module per weight, each defining a `Weight` of its own name."""
