@@ -49,10 +49,21 @@ class TokenScorer:
 
     def __call__(self, rows: Sequence[Row], *, temperature: float = 1.0, entropy: bool = False) -> dict[str, Float[Tensor, "batch time"]]:
         """`logp` of the learned tokens of each row (padded with 0) and, if asked for, `entropy` at those places."""
-        targets = torch.tensor([row.ids[p] for row in rows for p in row.positions], device=self._head.weight.device)
-        scores = token_scores(self.hidden(rows), self._head.weight, targets, temperature, entropy)
+        return self.scores(self.hidden(rows), rows, temperature=temperature, entropy=entropy)
+
+    def scores(
+        self, hidden: Float[Tensor, "tokens hidden"], rows: Sequence[Row], *, temperature: float = 1.0, entropy: bool = False
+    ) -> dict[str, Float[Tensor, "batch time"]]:
+        """The same from hidden states that are there already."""
+        targets = torch.tensor([row.ids[p] for row in rows for p in row.positions], device=self.head.device)
+        found = token_scores(hidden, self.head, targets, temperature, entropy)
         names = ("logp", "entropy") if entropy else ("logp",)
-        return {name: padded(score, rows) for name, score in zip(names, scores, strict=False)}
+        return {name: padded(score, rows) for name, score in zip(names, found, strict=False)}
+
+    @property
+    def head(self) -> Float[Tensor, "vocabulary hidden"]:
+        """The output matrix."""
+        return self._head.weight
 
     def hidden(self, rows: Sequence[Row]) -> Float[Tensor, "tokens hidden"]:
         """Last hidden states at the places that predict the learned tokens, row by row."""
@@ -72,14 +83,14 @@ class TokenScorer:
             self.model.set_attn_implementation(used)
 
     def _packed(self, rows: Sequence[Row]) -> Float[Tensor, "tokens hidden"]:
-        device, layout = self._head.weight.device, lay_out(rows)
+        device, layout = self.head.device, lay_out(rows)
         ids, positions = (torch.tensor([column], device=device) for column in (layout.ids, layout.positions))
         with self.attention():
             states = self._backbone(input_ids=ids, position_ids=positions, use_cache=False, layout=layout).last_hidden_state
         return states[0].index_select(0, torch.tensor(layout.sources, device=device))
 
     def _padded(self, rows: Sequence[Row]) -> Float[Tensor, "tokens hidden"]:
-        device, width = self._head.weight.device, max(row.length for row in rows)
+        device, width = self.head.device, max(row.length for row in rows)
         ids = torch.tensor([_fit(row.ids, width) for row in rows], device=device)
         flat = torch.tensor([i * width + p - 1 for i, row in enumerate(rows) for p in row.positions], device=device)
         with self._plain_attention(width):
@@ -89,7 +100,7 @@ class TokenScorer:
     @contextmanager
     def _plain_attention(self, width: int) -> Iterator[None]:
         """On the CPU, torch's fused attention is slow backward in bfloat16: plain matrix products take a third of its time."""
-        weight, used = self._head.weight, self.model.config._attn_implementation
+        weight, used = self.head, self.model.config._attn_implementation
         plain = weight.device.type == "cpu" and weight.dtype != torch.float32 and used == "sdpa" and width <= PLAIN_ATTENTION
         if plain:
             self.model.set_attn_implementation("eager")
@@ -117,11 +128,11 @@ class TokenScorer:
 
     @torch.no_grad()
     def _check(self) -> None:
-        probe = torch.arange(1, 5, device=self._head.weight.device).unsqueeze(0)
+        probe = torch.arange(1, 5, device=self.head.device).unsqueeze(0)
         training = self.model.training
         self.model.eval()
         whole = self.model(input_ids=probe).logits.float()
-        ours = (self._backbone(input_ids=probe, use_cache=False).last_hidden_state @ self._head.weight.T).float()
+        ours = (self._backbone(input_ids=probe, use_cache=False).last_hidden_state @ self.head.T).float()
         self.model.train(training)
         capped = getattr(self.model.config, "final_logit_softcapping", None)  # a cap is nearly invisible on small logits
         if capped or not torch.allclose(whole, ours, rtol=2e-2, atol=2e-2 * float(whole.abs().max())):
@@ -172,8 +183,8 @@ class _TokenScores(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
         logp = hidden.new_zeros(len(hidden), dtype=torch.float32)
         entropy, normaliser = torch.zeros_like(logp), torch.zeros_like(logp)
-        for rows in _chunks(len(hidden), len(weight)):
-            logits = _logits(hidden[rows], weight, temperature)
+        for rows in chunks(len(hidden), len(weight)):
+            logits = logits_of(hidden[rows], weight, temperature)
             normaliser[rows] = logits.logsumexp(dim=1)
             logp[rows] = logits.gather(1, targets[rows, None]).squeeze(1) - normaliser[rows]
             if with_entropy:
@@ -189,8 +200,8 @@ class _TokenScores(torch.autograd.Function):
         hidden, weight, targets, normaliser, entropy = ctx.saved_tensors
         grad_hidden = torch.zeros_like(hidden) if ctx.needs_input_grad[0] else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
-        for rows in _chunks(len(hidden), len(weight)):
-            log_probability = _logits(hidden[rows], weight, ctx.temperature).sub_(normaliser[rows, None])
+        for rows in chunks(len(hidden), len(weight)):
+            log_probability = logits_of(hidden[rows], weight, ctx.temperature).sub_(normaliser[rows, None])
             probability = log_probability.exp()
             slope = -grad_logp[rows, None] * probability
             if ctx.with_entropy:
@@ -204,11 +215,13 @@ class _TokenScores(torch.autograd.Function):
         return grad_hidden, None if grad_weight is None else grad_weight.to(weight.dtype), None, None, None
 
 
-def _logits(hidden: Tensor, weight: Tensor, temperature: float) -> Tensor:
+def logits_of(hidden: Tensor, weight: Tensor, temperature: float) -> Tensor:
+    """Float32 logits, divided by the temperature."""
     logits = (hidden @ weight.T).float()
     return logits if temperature == 1.0 else logits.div_(temperature)
 
 
-def _chunks(tokens: int, vocabulary: int) -> list[slice]:
+def chunks(tokens: int, vocabulary: int) -> list[slice]:
+    """Ranges of tokens whose logits are within `CHUNK_ELEMENTS`."""
     size = max(1, CHUNK_ELEMENTS // vocabulary)
     return [slice(start, min(start + size, tokens)) for start in range(0, tokens, size)]
