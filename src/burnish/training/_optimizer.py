@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from burnish.training._crew import Crew
 from burnish.training.config import TrainConfig
 
 
@@ -78,6 +79,39 @@ class MasterAdamW:
         self._adamw.step()
         self._round_back()
         self.forget()
+
+    def add_up(self, crew: Crew) -> None:
+        """Sum the gradients of all ranks. A rank that had nothing to do brings zeros."""
+        if crew.size == 1:
+            return
+        have = crew.exchange([name for name, master in self._masters.items() if master.grad is not None])
+        names = sorted(set[str]().union(*have))
+        for name in names:
+            master = self._masters[name]
+            if master.grad is None:
+                master.grad = self._sums.setdefault(name, torch.empty_like(master)).zero_()
+        crew.add_up(list(self.gradients().values()))
+
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradients so far, by parameter."""
+        return {name: master.grad for name, master in self._masters.items() if master.grad is not None}
+
+    def take(self) -> dict[str, Tensor]:
+        """Copies of the gradients so far; the optimiser forgets them."""
+        taken = {name: gradient.clone() for name, gradient in self.gradients().items()}
+        self.forget()
+        return taken
+
+    @torch.no_grad()
+    def put(self, gradients: Mapping[str, Tensor]) -> None:
+        """Add gradients that were taken."""
+        for name, gradient in gradients.items():
+            master = self._masters[name]
+            master.grad = gradient.clone() if master.grad is None else master.grad.add_(gradient)
+
+    def reset(self) -> None:
+        """Begin with fresh moments."""
+        self._adamw.state.clear()
 
     def forget(self) -> None:
         """Drop all gradients."""
