@@ -183,9 +183,6 @@ class TestFaultDiff:
         """`+ 1` is what the wrong line lacks; the wrong line goes on with `)` instead."""
         masks = fault_masks(tokens("for i in range ( n + 1 ) :"), tokens("for i in range ( n ) :"))
         assert [position for position, differs in enumerate(masks.right) if differs] == [6, 7]
-            6,
-            7,
-        ]
         assert self.diff(self.RIGHT.replace("n + 1", "n")) == (["+", "1"], [")"])
 
     def test_added_tokens(self) -> None:
