@@ -15,9 +15,13 @@ from torch import Tensor
 
 from burnish.core.errors import InputError
 from burnish.objectives.base import TokenBatch
+from burnish.objectives.masked import sequence_mean
 
 CLIP = {"delta_low": -0.08, "delta_high": 0.3, "center": 0.0}
 """Options of all forms: the clip of one log-ratio, and whether (1) to subtract its mean per sequence and scale weights to mean 1."""
+
+LOWEST, HIGHEST = -10.0, 5.0
+"""Clip of the logarithm of a weight."""
 
 
 def sequence_weight(batch: TokenBatch, options: Mapping[str, float]) -> Float[Tensor, "batch time"]:
@@ -46,14 +50,9 @@ def block_weight(batch: TokenBatch, options: Mapping[str, float]) -> Float[Tenso
 def _delta(batch: TokenBatch, options: Mapping[str, float]) -> Float[Tensor, "batch time"]:
     assert batch.rollout is not None
     delta = (batch.logp.detach() - batch.rollout).clamp(options["delta_low"], options["delta_high"]) * batch.mask
-    return (delta - _mean(delta, batch.mask)) * batch.mask if options["center"] else delta
+    return (delta - sequence_mean(delta, batch.mask)) * batch.mask if options["center"] else delta
 
 
 def _weight(log_weight: Tensor, mask: Tensor, options: Mapping[str, float]) -> Float[Tensor, "batch time"]:
-    weight = log_weight.clamp(-10.0, 5.0).exp()
-    return weight / _mean(weight, mask) if options["center"] else weight
-
-
-def _mean(values: Tensor, mask: Tensor) -> Float[Tensor, "batch 1"]:
-    count = mask.sum(dim=1, keepdim=True)
-    return torch.where(count > 0, (values * mask).sum(dim=1, keepdim=True) / count.clamp(min=1), 1.0)
+    weight = log_weight.clamp(LOWEST, HIGHEST).exp()
+    return weight / sequence_mean(weight, mask).clamp(min=math.exp(LOWEST)) if options["center"] else weight
