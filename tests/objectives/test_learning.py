@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from tests.training.conftest import tiny_model
 from torch import Tensor, nn
 
 from burnish.core.plugins import find
 from burnish.objectives.base import Denominators, TokenBatch, aggregate
 from burnish.objectives.preferences.base import divergence, judged_of, margin, pairs_of
-from tests.training.conftest import tiny_model
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ from burnish.core.errors import InputError
 from burnish.training.inputs.attention import additive, causal_attention
 from burnish.training.inputs.fault_diff import fault_masks
 from burnish.training.inputs.intervention import intervention
-from burnish.training.inputs.past_generation import hidden_count, hidden_positions, replaced
+from burnish.training.inputs.past_generation import faulty_span, hidden_count, hidden_positions, replaced
 from burnish.training.inputs.residual import blended_embeddings, guesses
+from burnish.training.inputs.step_ends import line_ends, paragraph_ends
 
 
 class TestPastGeneration:
@@ -39,6 +40,11 @@ class TestPastGeneration:
         got = [position for _ in range(20_000) for position in hidden_positions((8, 20), rng, independent=True)]
         assert len(got) / (20_000 * 12) == pytest.approx(0.05, abs=0.0015)
         assert min(got) == 8
+
+    @pytest.mark.parametrize(("marker", "span"), [((7, 8), (2, 6)), ((5,), (0, 6)), ((8, 7), (6, 6)), ((10, 11), (6, 6))])
+    def test_span_of_the_faulty_program(self, marker, span) -> None:
+        """From its heading to the end of the prompt; what follows the prompt is never searched."""
+        assert faulty_span([5, 6, 7, 8, 9, 10, 11, 7, 8], marker, 6) == span
 
     def test_epochs_differ(self) -> None:
         rng = random.Random(0)
@@ -218,3 +224,18 @@ class TestFaultDiff:
         assert (any(masks.right) or any(masks.wrong)) == (right != wrong)
         mirrored = fault_masks(wrong, right)
         assert (any(mirrored.right) or any(mirrored.wrong)) == (right != wrong)
+
+
+class TestStepEnds:
+    def test_lines(self) -> None:
+        assert line_ends(["x", " =", "\n", "y", "\n", " ", "\n", "z", " = 1"]) == (2, 4, 8)
+        assert line_ends(["a\n", "    b", "\n"]) == (0, 2)
+
+    def test_paragraphs(self) -> None:
+        assert paragraph_ends(["First", " step", ".", "\n\n", "Second", "\n", "\n", "Third"]) == (3, 6, 7)
+
+    @pytest.mark.parametrize("ends", [line_ends, paragraph_ends])
+    def test_edges(self, ends) -> None:
+        assert ends([]) == ()
+        assert ends(["\n\n", "  "]) == ()
+        assert ends(["one"]) == (0,)

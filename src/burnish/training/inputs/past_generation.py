@@ -16,6 +16,15 @@ SHARE = 0.05
 """Share of the faulty program's tokens to hide. From memory of the paper, not verified."""
 
 
+def faulty_span(ids: Sequence[int], marker: Sequence[int], end: int) -> tuple[int, int]:
+    """From the first token of `marker` (the heading before the faulty program) to `end`, where the prompt ends.
+
+    Empty if the marker is not there: a sample that repairs nothing hides nothing.
+    """
+    starts = range(end - len(marker) + 1)
+    return next((start for start in starts if tuple(ids[start : start + len(marker)]) == tuple(marker)), end), end
+
+
 def hidden_count(tokens: int, share: float) -> int:
     """floor(share tokens + 0.5), and at least 1 if both are positive."""
     return max(math.floor(share * tokens + 0.5), 1) if share > 0 and tokens > 0 else 0
