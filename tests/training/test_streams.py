@@ -105,7 +105,8 @@ def test_fingerprint_sees_every_field() -> None:
 def test_micro_batches_lose_nothing_and_keep_to_the_budget(shapes, budget, packed) -> None:
     """Rows of four prompts; padding counts only where rows do not run packed."""
     rows = [
-        Row(id=str(n), ids=(prompt,) * length + (9, 9), positions=(length, length + 1)[: 1 + n % 2]) for n, (length, prompt) in enumerate(shapes)
+        Row(id=str(n), ids=(prompt,) * length + (9, 9), positions=(length, length + 1)[: 1 + n % 2])
+        for n, (length, prompt) in enumerate(shapes)
     ]
     batches = micro_batches(rows, budget, packed=packed)
     assert sorted(row.id for batch in batches for row in batch.rows) == sorted(row.id for row in rows)

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -62,10 +62,17 @@ class Trainable:
             copy.deepcopy(self.adapter).merge_and_unload().save_pretrained(folder)
 
 
+class HasModel(Protocol):
+    """What a reference is made of: a causal language model, and the adapter injected into it, if any."""
+
+    model: Any
+    adapter: Any
+
+
 class Reference:
     """The policy as it was when this was made (or, with an adapter, without it)."""
 
-    def __init__(self, trainable: Trainable, *, as_is: bool = False) -> None:
+    def __init__(self, trainable: HasModel, *, as_is: bool = False) -> None:
         """Without an adapter this copies the model: make it before the first update. `as_is` copies it with its adapter."""
         self._adapter = None if as_is else trainable.adapter
         self.copied = self._adapter is None
@@ -113,9 +120,9 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 def _adapter(model: nn.Module, rank: int | None, seed: int) -> Any | None:
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
-    existing = model if isinstance(model, PeftModel) else _INJECTED.get(model)
+    existing = known_adapter(model)
     if existing is not None:
         return _check_rank(existing, rank)
     if rank is None:
@@ -127,6 +134,13 @@ def _adapter(model: nn.Module, rank: int | None, seed: int) -> Any | None:
         injected = get_peft_model(model, config, autocast_adapter_dtype=False)
     _INJECTED[model] = injected
     return injected
+
+
+def known_adapter(model: nn.Module) -> Any | None:
+    """The PEFT model around or inside of `model`, if it carries an adapter already."""
+    from peft import PeftModel
+
+    return model if isinstance(model, PeftModel) else _INJECTED.get(model)
 
 
 def _check_rank(adapter: Any, rank: int | None) -> Any:

@@ -69,6 +69,7 @@ class Director:
         if controller is None:
             return Plan(streams=self._mixed(self.stage.mix))
         measured = msgspec.structs.replace(progress.measured, products=dict(products))
+        plan: Plan
         state, plan = controller.advance(self._state(controller), measured, self._options[progress.stage])
         self.progress = msgspec.structs.replace(progress, controller=msgspec.to_builtins(state))
         if not plan.streams:
@@ -76,7 +77,9 @@ class Director:
         if controller.name == "fixed" or not set(plan.streams) - set(self._streams):
             return msgspec.structs.replace(plan, streams={name: plan.streams[name] for name in self._streams if name in plan.streams})
         missing = ", ".join(sorted(set(plan.streams) - set(self._streams)))
-        raise InputError(f"The controller {controller.name!r} plans the stream {missing}, for which there is no data. Give it, or choose another.")
+        raise InputError(
+            f"The controller {controller.name!r} plans the stream {missing}, for which there is no data. Give it, or choose another."
+        )
 
     def finished_step(self, measured: Measured, delivered: Collection[str]) -> None:
         """Note what a step measured and which streams it used up."""

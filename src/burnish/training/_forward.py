@@ -63,7 +63,8 @@ class TokenScorer:
     @property
     def head(self) -> Float[Tensor, "vocabulary hidden"]:
         """The output matrix."""
-        return self._head.weight
+        weight: Tensor = self._head.weight
+        return weight
 
     def hidden(self, rows: Sequence[Row]) -> Float[Tensor, "tokens hidden"]:
         """Last hidden states at the places that predict the learned tokens, row by row."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from burnish.objectives.base import Loss
 from burnish.objectives.controllers.base import Plan
@@ -28,12 +29,11 @@ def planned_objective(objective: Objective, stream: str, plan: Plan) -> Objectiv
 
 def stream_stats(delivery: Delivery, tallies: Sequence[Tally], norm: float | None) -> StreamStats:
     """Loss and agreement with the sampler as of the first update, clipping and ratios as of the last."""
-    measured, last = tallies[0].report(), tallies[-1].report()
+    measured: dict[str, Any] = tallies[0].report()
+    last = tallies[-1].report()
     measured |= {name: last[name] for name in ("clip_share", "ratio_ess") if name in last}
     tokens = sum(len(row.positions) for row in delivery.rows)
-    return StreamStats(
-        loss=tallies[0].loss, sequences=len(delivery.rows), tokens=tokens, gradient_norm=norm, **measured, **delivery.report
-    )
+    return StreamStats(loss=tallies[0].loss, sequences=len(delivery.rows), tokens=tokens, gradient_norm=norm, **measured, **delivery.report)
 
 
 def entropies(deliveries: Mapping[str, Delivery], tallies: Mapping[str, Sequence[Tally]]) -> dict[str, float]:

@@ -54,7 +54,7 @@ class RolloutStream:
             raise InputError("There are no tasks to practise on.")
         self._advantage: Advantage = plugin("advantage", config.advantage, Advantage)
         self._options = self._advantage.options(config.advantage_options)
-        self._needs = self._advantage.reads(self._options)
+        self._needs: frozenset[str] = self._advantage.reads(self._options)
         self._check(source)
         terms = {**config.rl_terms, **({"kl_k3": config.kl} if config.kl else {})}
         if self._advantage.returns is not None:
@@ -83,7 +83,7 @@ class RolloutStream:
     @property
     def scored_before(self) -> frozenset[str]:
         """What must be computed under the weights of now before there are advantages: `old`, `reference`, `value`."""
-        return self._needs & {"old", "reference", "value"}
+        return frozenset(self._needs & {"old", "reference", "value"})
 
     async def deliver(self, step: int, order: Order = Order()) -> Delivery:
         """Sample, judge, compare. Unscored completions are left out, so that they dilute nothing."""
@@ -121,7 +121,9 @@ class RolloutStream:
         mask = pad_sequence([torch.ones(len(row.positions)) for row in rows], batch_first=True)
         credit: dict[str, Any] = {}
         if self._source.credit is not None:
-            credit["token_reward"], credit["segment_end"] = at_ends(*zip(*map(self._source.credit, rollouts), strict=True), mask)
+            given = [self._source.credit(rollout) for rollout in rollouts]
+            ends, scores = [ends for ends, _ in given], [scores for _, scores in given]
+            credit["token_reward"], credit["segment_end"] = at_ends(ends, scores, mask)
         batch = AdvantageBatch(
             reward=torch.tensor([row.reward for row in rows]), group=torch.tensor([row.group for row in rows]), mask=mask, **known, **credit
         )

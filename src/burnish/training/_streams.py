@@ -49,9 +49,13 @@ class Stream(Protocol):
     """One source of training rows with its own objective and its own denominators."""
 
     name: str
-    objective: Objective
     steps_per_pass: int
     fingerprint: str
+
+    @property
+    def objective(self) -> Objective:
+        """What the rows are trained for."""
+        ...
 
     async def deliver(self, step: int, order: Order = Order()) -> Delivery:
         """The rows of this stream's delivery number `step`, from 0."""

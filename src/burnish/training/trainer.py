@@ -19,7 +19,7 @@ from typing import Protocol, TypedDict, Unpack
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from burnish.core.errors import InputError, PolicyError
 from burnish.core.records import Example
@@ -38,9 +38,10 @@ from burnish.training._optimizer import learning_rate
 from burnish.training._preference import Preference
 from burnish.training._reports import entropies, planned_objective, stream_stats
 from burnish.training._rollout_stream import RolloutStream
+from burnish.training._rows import Row
 from burnish.training._streams import Delivery, Order, PreferenceStream, Stream, SupervisedStream, ValueStream
 from burnish.training._tally import Tally
-from burnish.training.config import TrainConfig
+from burnish.training.config import STREAMS, TrainConfig
 from burnish.training.rollouts import Rollout, RolloutSource
 from burnish.training.stats import StepStats
 
@@ -124,8 +125,7 @@ class Trainer:
 
     def _make_streams(self, options: Options) -> dict[str, Stream]:
         config, renderer, streams = self._config, self._policy.renderer, list[Stream]()
-        mixes = [stage.mix for stage in config.plan() if stage.controller is None]
-        unused = {name for name in ("sft", "rl", "preference", "value") if len(mixes) == len(config.plan()) and all(mix.get(name, 1.0) == 0 for mix in mixes)}
+        unused = {name for name in STREAMS if all(stage.controller is None and stage.mix.get(name, 1.0) == 0 for stage in config.plan())}
         if (examples := options.get("examples")) and "sft" not in unused:
             streams.append(SupervisedStream(examples, renderer, config))
         if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
@@ -222,9 +222,9 @@ class Trainer:
         number = self._director.progress.delivered.get(name, 0)
         return await self._streams[name].deliver(number, Order(temperature=temperature, score=self._score))
 
-    def _score(self, *arguments: object) -> dict[str, object]:
+    def _score(self, rows: Sequence[Row], fields: frozenset[str], temperature: float) -> dict[str, Tensor]:
         with self._policy.exclusive():
-            return self._bench.score(*arguments)  # type: ignore[arg-type, return-value]
+            return self._bench.score(rows, fields, temperature)
 
     def _step(self, plan: Plan, deliveries: Mapping[str, Delivery]) -> StepStats:
         started, step = time.perf_counter(), self._step_number
@@ -240,7 +240,9 @@ class Trainer:
                 norm = self._update(rate)
                 norms |= {"": norm or norms.get("", 0.0)} | ({active[0].name: norm} if len(active) == 1 else {})
             tallies = self._all_ranks(found)
-            measured = Measured(gradient_norm={name: value for name, value in norms.items() if name}, entropy=entropies(deliveries, tallies))
+            measured = Measured(
+                gradient_norm={name: value for name, value in norms.items() if name}, entropy=entropies(deliveries, tallies)
+            )
             self._director.finished_step(measured, deliveries)
             self._updating = False
         streams = {name: stream_stats(delivery, tallies[name], norms.get(name)) for name, delivery in deliveries.items()}
