@@ -11,7 +11,6 @@ import torch
 from burnish.core.errors import InputError, UnknownName
 from burnish.core.records import Example, Message, TokenRecord
 from burnish.training._checkpoint import checkpoints
-from burnish.training._divergence import divergences
 from burnish.training.config import Stage, TrainConfig
 from burnish.training.stats import numbers
 from burnish.training.trainer import train
@@ -212,21 +211,6 @@ def test_checkpointed_layers_give_the_same_weights(make_policy, examples, tmp_pa
     run(plain, tmp_path / "plain", changed(BOTH, steps=2, **changes), examples=examples)
     run(saving, tmp_path / "saving", changed(BOTH, steps=2, checkpoint_layers=True, **changes), examples=examples)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(weights(plain).values(), weights(saving).values(), strict=True))
-
-
-@pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_divergences_are_those_of_log_softmax(temperature) -> None:
-    torch.manual_seed(0)
-    hidden, weight, other, other_weight = (torch.randn(*shape, requires_grad=True) for shape in ((7, 5), (11, 5), (7, 5), (11, 5)))
-    ours, theirs = ((h @ w.T / temperature).log_softmax(1) for h, w in ((hidden, weight), (other.detach(), other_weight.detach())))
-    expected = (theirs.exp() * (theirs - ours)).sum(1), (ours.exp() * (ours - theirs)).sum(1)
-    found = divergences(hidden, weight, other.detach(), other_weight.detach(), temperature)
-    slopes = torch.randn(2, 7)
-    for mine, yours in zip(found, expected, strict=True):
-        assert torch.allclose(mine, yours, atol=1e-6)
-    mine = torch.autograd.grad((slopes * torch.stack(found)).sum(), (hidden, weight))
-    yours = torch.autograd.grad((slopes * torch.stack(expected)).sum(), (hidden, weight))
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(mine, yours, strict=True))
 
 
 def test_merged_weights_are_a_plain_model(make_policy, examples, tmp_path) -> None:

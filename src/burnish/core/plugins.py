@@ -41,8 +41,8 @@ def names(family: str) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in HELPERS)
 
 
-HELPERS = frozenset({"base", "cached"})
-"""Module names inside a family that hold its protocol or a wrapper of its members, not a plug-in."""
+HELPERS = frozenset({"base", "cached", "scores", "weights"})
+"""Module names inside a family that hold its protocol, or what is done with its members, not a plug-in."""
 
 
 def find(family: str, name: str) -> Any:

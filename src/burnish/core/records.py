@@ -8,7 +8,9 @@ Invariants are checked where records are made (`Verdict.of`), so that a stored r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Literal, dataclass_transform
 
 import msgspec
@@ -21,6 +23,7 @@ Outcome = Literal["pass", "fail", "timeout", "crash", "skip", "unknown", "error"
 EpisodeStatus = Literal["done", "budget", "error"]
 Severity = Literal["info", "warn", "error"]
 Role = Literal["system", "user", "assistant"]
+TokenKind = Literal["sampled", "content", "scaffold"]
 
 View = Literal["visible", "hidden", "all"]
 """Which checks of its task a verdict is about."""
@@ -91,21 +94,48 @@ class Span(Record):
 class TokenRecord(Record):
     """What the policy really read and wrote. Never re-tokenised; text is only a view of it.
 
-    `ids` is the whole sequence (prompt, then everything after). `sampled` lists half-open ranges of `ids` that this
-    attempt's policy sampled; `logprobs` holds one behaviour log-probability (natural log, after temperature) per
-    sampled position, in order. Masks derive from `sampled`, never from a chat role.
+    `ids` is the whole sequence (prompt, then everything after). `sampled` lists ascending half-open ranges of `ids` that
+    this attempt's policy sampled; `logprobs` holds one behaviour log-probability (natural log, after temperature) per
+    sampled position, in order: None where the engine gave no finite one, empty if it does not tell at all. Masks derive from
+    `sampled`, never from a chat role.
     """
 
     ids: tuple[int, ...]
     sampled: tuple[tuple[int, int], ...]
-    logprobs: tuple[float, ...]
+    logprobs: tuple[float | None, ...]
+    content: tuple[tuple[int, int], ...] = ()
+    """Ascending ranges of message text that was read. Neither sampled nor content is scaffold: headers, ends, line breaks.
+
+    Conversations record it; records of single completions leave it empty."""
+    temperatures: tuple[float, ...] = ()
+    """One per sampled range, where the turns of a conversation differ. Empty: as the attempt's `sampling` says."""
 
     def __post_init__(self) -> None:
         count = sum(end - start for start, end in self.sampled)
-        if count != len(self.logprobs):
+        if self.logprobs and count != len(self.logprobs):
             raise ValueError(f"{count} sampled tokens but {len(self.logprobs)} log-probabilities: they must match.")
-        if any(not 0 <= start <= end <= len(self.ids) for start, end in self.sampled):
-            raise ValueError(f"sampled ranges {self.sampled} leave the {len(self.ids)} token ids.")
+        for name, ranges in (("sampled", self.sampled), ("content", self.content)):
+            if any(not 0 <= start <= end <= len(self.ids) for start, end in ranges):
+                raise ValueError(f"{name} ranges {ranges} leave the {len(self.ids)} token ids.")
+        both = sorted((*self.sampled, *self.content))
+        ascending = list(self.sampled) == sorted(self.sampled)
+        if not ascending or any(end > start for (_, end), (start, _) in pairwise(both)):
+            raise ValueError(f"sampled ranges {self.sampled} and content ranges {self.content} must ascend without overlap.")
+        if self.temperatures and len(self.temperatures) != len(self.sampled):
+            raise ValueError(f"{len(self.sampled)} sampled ranges but {len(self.temperatures)} temperatures: they must match.")
+        if not all(value is not None and math.isfinite(value) for value in self.logprobs):
+            finite = tuple(value if value is not None and math.isfinite(value) else None for value in self.logprobs)
+            msgspec.structs.force_setattr(self, "logprobs", finite)
+
+    @property
+    def kinds(self) -> tuple[TokenKind, ...]:
+        """What each token is, by who brought it: `sampled`, `content` or `scaffold`."""
+        kinds: list[TokenKind] = ["scaffold"] * len(self.ids)
+        for start, end in self.content:
+            kinds[start:end] = ["content"] * (end - start)
+        for start, end in self.sampled:
+            kinds[start:end] = ["sampled"] * (end - start)
+        return tuple(kinds)
 
 
 class Sampling(Record):

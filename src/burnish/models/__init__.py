@@ -11,10 +11,11 @@ from typing import Any
 
 from burnish.core import plugins
 from burnish.core.errors import InputError
-from burnish.models._renderer import ByteRenderer, ChatRenderer
+from burnish.models._conversation import Conversation
+from burnish.models._renderer import ByteRenderer, ChatRenderer, HistoryRewritten
 from burnish.models.base import Completion, Policy, Renderer, Request
 
-__all__ = ["ByteRenderer", "ChatRenderer", "Completion", "Policy", "Renderer", "Request", "load"]
+__all__ = ["ByteRenderer", "ChatRenderer", "Completion", "Conversation", "HistoryRewritten", "Policy", "Renderer", "Request", "load"]
 
 
 def load(model: str, engine: str = "auto", **options: Any) -> Policy:

@@ -24,13 +24,14 @@ class Request(Record):
 class Completion(Record):
     """What was sampled. `logprobs` are natural logs under the sampling distribution (after temperature), one per id.
 
+    A log-probability is None if the engine gave none.
     `stop_reason` is `eos`, `stop` (a stop string), `length` or `cancelled`. The ids include the end-of-turn token.
     `text` has neither the end-of-turn token nor the stop string.
     """
 
     ids: tuple[int, ...]
     text: str
-    logprobs: tuple[float, ...]
+    logprobs: tuple[float | None, ...]
     stop_reason: str
     policy_version: str = "0"
     wall_s: float = 0.0
@@ -56,6 +57,10 @@ class Renderer(Protocol):
 
         The range starts after the assistant header and includes the end-of-turn token, so that the model learns to stop.
         """
+        ...
+
+    def content(self, messages: Sequence[Message]) -> tuple[tuple[int, int], ...]:
+        """For each message the half-open range of its own text in `render(messages)`; all else there is the template's."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str:

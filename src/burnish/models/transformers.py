@@ -25,6 +25,8 @@ from burnish.models._cpu import PackedLinear, multiplies_bfloat16
 from burnish.models._decoder import Decoder
 from burnish.models._renderer import ChatRenderer
 from burnish.models.base import Completion, Request
+from burnish.models.scores import Scorer
+from burnish.models.weights import Weights, load
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
 LAYER_KINDS = {"full_attention", "sliding_attention"}
@@ -76,6 +78,14 @@ class TransformersPolicy:
         self._updates += 1
         self._version = str(self._updates) if version is None else version
         return self._version
+
+    def load_weights(self, weights: Weights, *, version: str) -> None:
+        """Sample with these weights (plain names, whole) from now on. Raises `InputError` if they do not fit."""
+        load(self, weights, version=version)
+
+    def scorer(self) -> Scorer:
+        """Log-probabilities, entropy and KL of many sequences at once, with the weights of now."""
+        return Scorer(self.model)
 
     async def generate(self, request: Request) -> Completion:
         """Draw one completion. Cancelling the await frees the row. Raises `InputError`, or `PolicyError` if the model fails."""

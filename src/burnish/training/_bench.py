@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from burnish.core.errors import PolicyError
+from burnish.models._vocabulary import divergences
 from burnish.training._adapters import Reference, Trainable
 from burnish.training._crew import Crew
-from burnish.training._divergence import divergences
 from burnish.training._forward import TokenScorer, padded
 from burnish.training._micro import MicroBatch, micro_batches
 from burnish.training._objective import Counts, Objective, evaluate, token_batch
@@ -80,7 +80,7 @@ class Bench:
             raise NotFinite(f"loss is {evaluation.value} in the micro-batch of {names}")
         live = {name: slope for name, slope in evaluation.gradients.items() if scores[name].requires_grad}
         torch.autograd.backward([scores[name] for name in live], list(live.values()))
-        tally.add(micro.tokens, batch, evaluation)
+        tally.add(micro, batch, evaluation)
         if self._config.updates_per_step > 1:
             micro.known.setdefault("old", scores["logp"].detach())
 

@@ -6,6 +6,7 @@ costly backward pass: it tells the coefficient c_t of each token (spec 3.3) and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -173,7 +174,8 @@ def evaluate(objective: Objective, batch: TokenBatch, counts: Counts, scale: flo
 def token_batch(rows: Sequence[Row], scores: Mapping[str, Float[Tensor, "batch time"]], **known: Tensor | None) -> TokenBatch:
     """The tensors of a micro-batch: the model's `scores`, what is `known` beside, and everything the rows bring.
 
-    Padded cells are 0 and masked.
+    Padded cells are 0 and masked. Where the sampler gave no log-probability, `rollout` is the model's own, so that every
+    ratio there is 1.
     """
     logp = scores["logp"]
     lengths = torch.tensor([len(row.positions) for row in rows], device=logp.device)
@@ -181,7 +183,8 @@ def token_batch(rows: Sequence[Row], scores: Mapping[str, Float[Tensor, "batch t
     names = sorted(set[str]().union(*(row.fields for row in rows)))
     fields: dict[str, Any] = {name: _rectangle([row.fields[name] for row in rows], logp) for name in names}
     if all(row.rollout is not None for row in rows):
-        fields["rollout"] = _rectangle([row.rollout or () for row in rows], logp)
+        rollout = _rectangle([[math.nan if value is None else value for value in row.rollout or ()] for row in rows], logp)
+        fields["rollout"] = torch.where(rollout.isnan(), logp.detach(), rollout)
     if all(row.advantage is not None for row in rows):
         fields["advantage"] = _rectangle([_spread(row) for row in rows], logp)
     if any(row.weight != 1.0 for row in rows):

@@ -31,7 +31,7 @@ def stream_stats(delivery: Delivery, tallies: Sequence[Tally], norm: float | Non
     """Loss and agreement with the sampler as of the first update, clipping and ratios as of the last."""
     measured: dict[str, Any] = tallies[0].report()
     last = tallies[-1].report()
-    measured |= {name: last[name] for name in ("clip_share", "ratio_ess") if name in last}
+    measured |= {name: last[name] for name in ("clip_share", "ratio_ess", "update_kl") if name in last}
     tokens = sum(len(row.positions) for row in delivery.rows)
     return StreamStats(loss=tallies[0].loss, sequences=len(delivery.rows), tokens=tokens, gradient_norm=norm, **measured, **delivery.report)
 

@@ -99,6 +99,8 @@ class RolloutStream:
         rows = [_row(number, config.group_size, rollout) for number, rollout in scored]
         if rows:
             rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature)
+        if config.truncated == "mask":  # they count in the comparison of rewards all the same
+            rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
         return Delivery(rows, _report(rollouts, rows, len(chosen)) | {"rollout_s": seconds})
 
     async def _collect(self, chosen: Sequence[int], sampling: Sampling, seed: int) -> list[Rollout]:
@@ -140,7 +142,7 @@ def _row(number: int, group_size: int, rollout: Rollout) -> Row:
         id=name,
         ids=rollout.tokens.ids,
         positions=positions_of(f"The completion {name}", rollout.tokens.sampled),
-        rollout=rollout.tokens.logprobs,
+        rollout=rollout.tokens.logprobs or None,
         reward=rollout.reward,
         correct=rollout.verdict.passed,
         group=number // group_size,
@@ -155,14 +157,15 @@ def _with(row: Row, advantage: Tensor, fields: dict[str, Tensor]) -> Row:
 
 def _report(rollouts: Sequence[Rollout], rows: Sequence[Row], groups: int) -> dict[str, Any]:
     rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
-    logprobs = [logprob for rollout in rollouts for logprob in rollout.tokens.logprobs]
+    lengths = [len(rollout.tokens.ids) - rollout.tokens.sampled[0][0] for rollout in rollouts]
+    logprobs = [logprob for rollout in rollouts for logprob in rollout.tokens.logprobs if logprob is not None]
     alive = {row.group for row in rows if not row.dead}
     newest = max((rollout.policy_version for rollout in rollouts), key=lambda version: (len(version), version))
     report: dict[str, Any] = {
         "unscored": len(rollouts) - len(rewards),
         "dead_groups": 1.0 - len(alive) / groups,
         "truncated": _share(rollout.stop_reason == "length" for rollout in rollouts),
-        "response_tokens": len(logprobs) / len(rollouts),
+        "response_tokens": sum(lengths) / len(rollouts),
         "stale": _share(rollout.policy_version != newest for rollout in rollouts),
         "reward_parts": {
             "passed": _share(rollout.verdict.passed for rollout in rollouts),

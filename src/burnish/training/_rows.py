@@ -17,20 +17,24 @@ from burnish.models.base import Renderer
 class Row:
     """One sequence. `positions` are the indices in `ids` of the learned tokens, ascending, each at least 1.
 
-    `rollout` holds the log-probabilities of those tokens under the policy that wrote them; `advantage` is one number for
-    all of them, one for each, or None. `fields` are further `TokenBatch` fields, one value per learned token.
+    `rollout` holds the log-probabilities of those tokens under the policy that wrote them, None where it told none;
+    `advantage` is one number for all of them, one for each, or None. `fields` are further `TokenBatch` fields, one value per learned token.
     """
 
     id: str
     ids: tuple[int, ...]
     positions: tuple[int, ...]
     weight: float = 1.0
-    rollout: tuple[float, ...] | None = None
+    rollout: tuple[float | None, ...] | None = None
     advantage: float | tuple[float, ...] | None = None
     reward: float | None = None
     correct: bool = False
     group: int = 0
     fields: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.rollout is not None and len(self.rollout) != len(self.positions):
+            raise ValueError(f"{self.id}: {len(self.positions)} learned tokens but {len(self.rollout)} log-probabilities of the sampler.")
 
     @property
     def length(self) -> int:
@@ -58,7 +62,7 @@ def supervised_row(example: Example, renderer: Renderer) -> Row:
     name = f"Example {example.id!r}"
     if example.tokens is not None:
         positions = positions_of(name, example.tokens.sampled)
-        ids, rollout = example.tokens.ids, example.tokens.logprobs
+        ids, rollout = example.tokens.ids, example.tokens.logprobs or None
         return Row(id=example.id, ids=ids, positions=positions, weight=example.weight, rollout=rollout)
     if not example.messages or example.messages[-1].role != "assistant":
         raise InputError(f"{name} must end with an assistant turn, or bring its own tokens.")

@@ -117,6 +117,8 @@ class TrainConfig(Record):
     """Sampling temperature; the trainer's log-probabilities are of the same distribution."""
     max_tokens: int = 256
     """Most tokens of one completion."""
+    truncated: Literal["keep", "mask"] = "keep"
+    """Completions that hit `max_tokens`: learned from by their reward like any other, or left out of the loss."""
     mix: dict[str, float] = {}
     """Coefficient per stream, for example `{"sft": 0.3, "rl": 0.7}`. A stream that is not named has 1."""
     controller: str | None = None

@@ -56,10 +56,9 @@ async def collect(
 ) -> list[Rollout]:
     """`group_size` rollouts for each task, task by task. Every completion has its own seed, derived from `seed`, task and number.
 
-    Raises `InputError` if sampling is not on-policy (top_p < 1, or greedy) and `PolicyError` when the engine fails.
+    Raises `InputError` if sampling is not on-policy (`check_on_policy`) and `PolicyError` when the engine fails.
     """
-    if sampling.top_p != 1.0 or sampling.temperature <= 0:
-        raise InputError("On-policy training samples from the whole distribution: top_p must be 1 and temperature greater than 0.")
+    check_on_policy(sampling)
     try:
         async with asyncio.TaskGroup() as group:
             running = [
@@ -72,6 +71,23 @@ async def collect(
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in running]
+
+
+TRUNCATING = ("top_p", "top_k", "min_p")
+"""Settings that take the tail of a distribution away. The sampler then renormalises and the trainer does not."""
+
+
+def check_on_policy(sampling: Sampling) -> None:
+    """Raise `InputError` unless every token is drawn from the whole distribution that the trainer computes.
+
+    With the tail cut, the ratio trainer / sampler of every token is the kept mass (0.9, say) instead of 1, and what was cut
+    could never be learned.
+    """
+    usual = Sampling()
+    cut = [name for name in TRUNCATING if getattr(sampling, name, None) != getattr(usual, name, None)]
+    if cut or sampling.temperature <= 0:
+        what = ", ".join(f"{name} = {getattr(sampling, name)}" for name in cut or ["temperature"])
+        raise InputError(f"On-policy training samples from the whole distribution, not with {what}. Leave it out; temperature must be > 0.")
 
 
 async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: Sampling) -> Rollout:

@@ -35,8 +35,16 @@ class StreamStats(Record):
     """Share of loss tokens with an advantage whose gradient the loss has cut to zero."""
     rollout_delta: float | None = None
     """Mean |log-probability of the trainer - of the sampler| at the first update: the two should be the same model."""
+    rollout_delta_max: float | None = None
+    """The largest of these differences over all tokens."""
+    rollout_ess: float | None = None
+    """Effective share of the sequences after importance correction, (Σw)² / (n Σw²) with w = trainer / sampler; 1 if they agree."""
+    rollout_outside: float | None = None
+    """Share of tokens whose ratio trainer / sampler lies outside [0.5, 2]."""
     rollout_kl: float | None = None
     """k3 estimate of KL(sampler || trainer) per token at the first update."""
+    update_kl: float | None = None
+    """k3 estimate of KL(policy of the first update || policy of the last) per token; None if there is one update per step."""
     reference_kl: float | None = None
     """k3 estimate of the KL divergence from the reference, per token."""
     gradient_norm: float | None = None

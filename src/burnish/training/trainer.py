@@ -302,7 +302,7 @@ class Trainer:
 
     def _all_ranks(self, found: Sequence[Mapping[str, Tally]]) -> dict[str, list[Tally]]:
         """The tallies of all ranks added up, by stream, one for each update that the stream took part in."""
-        parts = self._crew.exchange([{name: tally.numbers() for name, tally in tallied.items()} for tallied in found])
+        parts = self._crew.exchange(found)
         return {
             name: [Tally.total([part[update][name] for part in parts]) for update, tallied in enumerate(found) if name in tallied]
             for name in found[0]
