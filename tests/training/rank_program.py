@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from burnish.core.records import CheckSpec, Example, Message, Task
 from burnish.training._crew import Crew
 from burnish.training._optimizer import MasterAdamW
+from burnish.training._shards import gathered
 from burnish.training.config import TrainConfig
 from burnish.training.preflight import Setup, preflight
 from burnish.training.rollouts import RolloutSource
@@ -61,8 +62,9 @@ def record(folder: Path) -> None:
     def recorded(self, *arguments):
         nonlocal count
         count += 1
+        whole = {name: gathered(gradient).clone() for name, gradient in self.gradients().items()}
         if RANK == 0:
-            save_file({name: gradient.clone() for name, gradient in self.gradients().items()}, folder / f"gradients-{count}.safetensors")
+            save_file(whole, folder / f"gradients-{count}.safetensors")
         return update(self, *arguments)
 
     MasterAdamW.update = recorded
@@ -75,7 +77,17 @@ def main(folder: Path, how: str) -> None:
         Example(id=q, kind="sft", task_id=q, messages=(Message(role="user", content=q), Message(role="assistant", content=a)))
         for q, a in pairs
     ]
-    config = TrainConfig(learning_rate=1e-4, batch_size=2, tasks_per_step=3, group_size=4, max_tokens=6, warmup=0, steps=3, micro_tokens=64)
+    config = TrainConfig(
+        learning_rate=1e-4,
+        batch_size=2,
+        tasks_per_step=3,
+        group_size=4,
+        max_tokens=6,
+        warmup=0,
+        steps=3,
+        micro_tokens=64,
+        shard=how == "sharded",
+    )
     record(folder)
     train(policy, folder / "run", config, examples=examples, rollouts=source(how))
     crew = Crew.here()

@@ -55,10 +55,12 @@ def assert_close(first: Path, second: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_ranks_have_the_gradients_of_one(alone, tmp_path) -> None:
+@pytest.mark.parametrize("how", ["copied", "sharded"])
+def test_two_ranks_have_the_gradients_of_one(alone, tmp_path, how) -> None:
     """Groups, denominators and clipping are those of the whole step; one step has a single example, so a rank without data."""
-    for code, err in launch(2, str(tmp_path), "copied"):
+    for code, err in launch(2, str(tmp_path), how):
         assert code == 0, err
+    assert_close(alone / "run" / "step-000003", tmp_path / "run" / "step-000003", "model.safetensors")
     for name in ("gradients-1.safetensors", "gradients-2.safetensors", "gradients-3.safetensors"):
         assert_close(alone, tmp_path, name)
     assert (tmp_path / "preflight-0.txt").read_text() == (tmp_path / "preflight-1.txt").read_text() == "P16 pass\nP17 pass\n"

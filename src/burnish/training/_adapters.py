@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,15 +41,22 @@ class Trainable:
         self.model: Any = self.adapter.get_base_model() if self.adapter is not None else model
         if self.adapter is None:
             model.requires_grad_(True)
-        self.parameters = {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
         self.value_head = _value_head(self.model) if value_head else None
-        if self.value_head is not None:
-            self.parameters |= {f"value_head.{name}": parameter for name, parameter in self.value_head.named_parameters()}
 
-    def save(self, folder: str) -> None:
-        """Write weights that plain transformers (or PEFT, for an adapter) loads, and a value head beside them."""
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is trained, by name."""
+        found = {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        head = {} if self.value_head is None else dict(self.value_head.named_parameters())
+        return found | {f"value_head.{name}": parameter for name, parameter in head.items()}
+
+    def save(self, folder: str, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write weights that plain transformers (or PEFT, for an adapter) loads, and a value head beside them.
+
+        `weights` is the whole model's state where the model itself holds only a part of it.
+        """
         with _no_progress_bar():
-            (self.model if self.adapter is None else self.adapter).save_pretrained(folder)
+            (self.model if self.adapter is None else self.adapter).save_pretrained(folder, state_dict=weights)
         if self.value_head is not None:
             save_file(self.value_head.state_dict(), Path(folder) / "value_head.safetensors")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,8 +21,11 @@ from burnish.training._micro import MicroBatch, micro_batches
 from burnish.training._objective import Counts, Objective, evaluate, token_batch
 from burnish.training._optimizer import MasterAdamW
 from burnish.training._rows import Row
+from burnish.training._shards import Shards, gathered
 from burnish.training._tally import Tally
 from burnish.training.config import TrainConfig
+
+T = TypeVar("T")
 
 OF_REFERENCE = frozenset({"reference", "kl_forward", "kl_reverse"})
 
@@ -38,8 +42,9 @@ class Bench:
         self._config, self._crew, self._measure_entropy = config, crew, measure_entropy
         self.trainable = Trainable(model, config.lora, config.seed, value_head=bool(needs & {"value", "old_value"}))
         self.scorer = TokenScorer(self.trainable.model)
-        self.optimizer = MasterAdamW(self.trainable.parameters, config.weight_decay)
         self.reference = Reference(self.trainable) if needs & OF_REFERENCE else None
+        self.shards = Shards(self.trainable.model, crew.size) if config.shard and crew.size > 1 else None
+        self.optimizer = MasterAdamW(self.trainable.parameters, config.weight_decay)
         self._devices = sorted({p.device.index for p in self.trainable.parameters.values() if p.is_cuda})
 
     @contextmanager
@@ -62,7 +67,14 @@ class Bench:
             return []
         total = sum(row.length for row in live)
         budget = min(self._config.micro_tokens, -(-total // self._crew.size))
-        return self._crew.mine(micro_batches(live, budget, together=goal.together, packed=self.scorer.packed))
+        return self._even(micro_batches(live, budget, together=goal.together, packed=self.scorer.packed))
+
+    def _even(self, batches: list[MicroBatch]) -> list[MicroBatch]:
+        """This rank's part. Ranks that hold parts of one model must compute equally often: those with less repeat one for nothing."""
+        mine = self._crew.mine(batches)
+        if self.shards is not None and len(mine) < -(-len(batches) // self._crew.size):
+            mine.append(MicroBatch(batches[0].rows, idle=True))
+        return mine
 
     def accumulate(self, goal: Objective, micros: Sequence[MicroBatch], counts: Counts, scale: float) -> Tally:
         """Forward and backward over micro-batches; gradients add up in the optimiser. Raises `NotFinite`."""
@@ -72,17 +84,21 @@ class Bench:
         return tally
 
     def _backward(self, goal: Objective, micro: MicroBatch, counts: Counts, scale: float, tally: Tally) -> None:
-        scores = self._scores(goal, micro)
+        scores = self._run(lambda: self._scores(goal, micro))
         batch = token_batch(micro.rows, scores, **micro.known)
-        evaluation = evaluate(goal, batch, counts, scale)
+        evaluation = evaluate(goal, batch, counts, 0.0 if micro.idle else scale)
         if not math.isfinite(evaluation.value):
             names = ", ".join(row.id for row in micro.rows[:4])
             raise NotFinite(f"loss is {evaluation.value} in the micro-batch of {names}")
         live = {name: slope for name, slope in evaluation.gradients.items() if scores[name].requires_grad}
         torch.autograd.backward([scores[name] for name in live], list(live.values()))
-        tally.add(micro, batch, evaluation)
+        if not micro.idle:
+            tally.add(micro, batch, evaluation)
         if self._config.updates_per_step > 1:
             micro.known.setdefault("old", scores["logp"].detach())
+
+    def _run(self, work: Callable[[], T]) -> T:
+        return work() if self.shards is None else self.shards.compute(work)
 
     def _scores(self, goal: Objective, micro: MicroBatch) -> dict[str, Float[Tensor, "batch time"]]:
         rows, needs = micro.rows, goal.needs
@@ -108,8 +124,8 @@ class Bench:
     def score(self, rows: Sequence[Row], fields: frozenset[str], temperature: float) -> dict[str, Float[Tensor, "batch time"]]:
         """`old`, `reference` or `value` of all rows under the weights of now, on the CPU. Every rank computes its part."""
         own: dict[str, tuple[list[float], ...]] = {}
-        for micro in micro_batches(self._crew.mine(rows), self._config.micro_tokens, packed=self.scorer.packed):
-            columns = self._columns(micro.rows, sorted(fields), temperature)
+        for micro in self._even(micro_batches(rows, self._config.micro_tokens, packed=self.scorer.packed)):
+            columns = self._run(lambda rows=micro.rows: self._columns(rows, sorted(fields), temperature))  # type: ignore[misc]
             own |= {row.id: parts for row, *parts in zip(micro.rows, *columns, strict=True)}
         known = {name: parts for part in self._crew.exchange(own) for name, parts in part.items()}
         return {
@@ -134,7 +150,7 @@ class Bench:
 
         Raises `NotFinite` if the norm is not finite; the weights are then as they were.
         """
-        norm = self.optimizer.gradient_norm()
+        norm = self.optimizer.gradient_norm(self._crew)
         if not math.isfinite(norm):
             raise NotFinite(f"gradient norm is {norm}")
         moved = self.optimizer.has_gradients
@@ -147,9 +163,19 @@ class Bench:
         """The reduced loss of rows, without gradients or updates."""
         total = 0.0
         for micro in self.divide(rows, goal):
-            batch = token_batch(micro.rows, self._scores(goal, micro))
-            total += float(goal.reduce(batch, counts)[0])
+            batch = token_batch(micro.rows, self._run(lambda micro=micro: self._scores(goal, micro)))  # type: ignore[misc]
+            total += 0.0 if micro.idle else float(goal.reduce(batch, counts)[0])
         return sum(self._crew.exchange(total))
+
+    def whole_weights(self) -> dict[str, Tensor] | None:
+        """The model's state put together, if ranks hold parts of it; else None. All ranks must ask."""
+        if self.shards is None:
+            return None
+        return {name: gathered(tensor).cpu() for name, tensor in self.trainable.model.state_dict().items()}
+
+    def sampling(self) -> AbstractContextManager[None]:
+        """While open, the model can be sampled from."""
+        return nullcontext() if self.shards is None else self.shards.whole()
 
     def reference_weights(self) -> dict[str, Tensor]:
         """The weights of a reference that no longer are those the run began with, by `reference|<name>`."""

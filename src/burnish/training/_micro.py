@@ -19,6 +19,8 @@ class MicroBatch:
 
     rows: list[Row]
     known: dict[str, Float[Tensor, "batch time"]] = field(default_factory=dict)
+    idle: bool = False
+    """Computed only so that other ranks need not wait; counts for nothing."""
 
     @property
     def tokens(self) -> int:

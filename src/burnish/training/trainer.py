@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypedDict, Unpack
@@ -220,7 +220,8 @@ class Trainer:
 
     async def _deliver(self, name: str, temperature: float | None) -> Delivery:
         number = self._director.progress.delivered.get(name, 0)
-        return await self._streams[name].deliver(number, Order(temperature=temperature, score=self._score))
+        with self._bench.sampling() if name == "rl" else nullcontext():
+            return await self._streams[name].deliver(number, Order(temperature=temperature, score=self._score))
 
     def _score(self, rows: Sequence[Row], fields: frozenset[str], temperature: float) -> dict[str, Tensor]:
         with self._policy.exclusive():
@@ -272,7 +273,7 @@ class Trainer:
         if norms is not None:
             own = {name: gradient.clone() for name, gradient in optimizer.gradients().items()}
             optimizer.add_up(self._crew)
-            norms[part.name] = optimizer.gradient_norm()
+            norms[part.name] = optimizer.gradient_norm(self._crew)
             optimizer.forget()
             optimizer.put(before)
             optimizer.put(own)
@@ -362,14 +363,14 @@ class Trainer:
         tensors = self._bench.optimizer.state() if whole else self._bench.optimizer.weights()
         if self._refreshed and whole:
             tensors |= self._bench.reference_weights()
-        state, keep = self._state(), self._director.progress.best_step
+        state, keep, weights = self._state(), self._director.progress.best_step, self._bench.whole_weights()
         if self._crew.leads:
-            _checkpoint.save(self._folder, state, tensors, self._write_model, keep=keep)
+            _checkpoint.save(self._folder, state, tensors, lambda folder: self._write_model(folder, weights), keep=keep)
         self._crew.exchange(None)
         return _checkpoint.path_of(self._folder, state.step)
 
-    def _write_model(self, folder: str) -> None:
-        self._bench.trainable.save(folder)
+    def _write_model(self, folder: str, weights: Mapping[str, Tensor] | None) -> None:
+        self._bench.trainable.save(folder, weights)
         tokenizer = getattr(self._policy.renderer, "tokenizer", None)
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
