@@ -120,6 +120,8 @@ class Trainer:
         self._director = Director(config.plan(), self._streams)
         self.steps = self._count_steps()
         self._prepare_folder(options.get("resume", False))
+        if config.shard and any(stage.refresh_reference for stage in config.stages):
+            raise InputError("refresh_reference needs whole weights on every rank. Leave shard out.")
         self._bench = Bench(policy.model, config, self._needs(), self._crew, measure_entropy=self._director.controlled)
         self._refreshed = self._updating = False
 
