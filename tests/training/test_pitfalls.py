@@ -24,10 +24,11 @@ from burnish.models.scores import Scorer
 from burnish.models.transformers import TransformersPolicy
 from burnish.objectives.base import Denominators, aggregate
 from burnish.training._forward import TokenScorer
-from burnish.training._micro import MicroBatch, Tally
+from burnish.training._micro import MicroBatch
 from burnish.training._objective import evaluate, objective, token_batch
+from burnish.training._rollout_stream import RolloutStream
 from burnish.training._rows import Row
-from burnish.training._streams import RolloutStream
+from burnish.training._tally import Tally
 from burnish.training.config import TrainConfig
 from burnish.training.rollouts import check_on_policy, collect
 from burnish.training.trainer import train
@@ -169,7 +170,7 @@ def test_pitfall_13_a_missing_log_probability_is_a_ratio_of_one_and_no_statistic
     assert batch.rollout[0, 1] == -2.0
     tally = Tally()
     goal = objective("policy_gradient", {}, stream="rl", provides=frozenset({"advantage"}), aggregation=None)
-    tally.add(MicroBatch([row]), batch, evaluate(goal, batch, Denominators(tokens=2, sequences=1), 1.0))
+    tally.add(MicroBatch([row]), batch, evaluate(goal, batch, {"all": Denominators(tokens=2, sequences=1)}, 1.0))
     assert math.isfinite(tally.loss)
     assert tally.report()["rollout_delta"] == pytest.approx(abs(scores["logp"][0, 1].item() + 2.0), abs=1e-5)
     found = Scorer(policy.model).mismatch([record])
@@ -224,7 +225,7 @@ def test_pitfall_19_rows_without_any_signal_still_send_a_gradient_of_zero_everyw
     rows = [Row(id="r", ids=(3, 9, 4, 7, 1), positions=(3, 4), advantage=0.0)]
     scores = TokenScorer(model)(rows)
     goal = objective("policy_gradient", {}, stream="rl", provides=frozenset({"advantage"}), aggregation=None)
-    evaluation = evaluate(goal, token_batch(rows, scores), Denominators(tokens=2, sequences=1), 1.0)
+    evaluation = evaluate(goal, token_batch(rows, scores), {"all": Denominators(tokens=2, sequences=1)}, 1.0)
     torch.autograd.backward([scores["logp"]], [evaluation.gradients["logp"]])
     gradients = [parameter.grad for parameter in model.parameters()]
     assert all(gradient is not None and not gradient.any() for gradient in gradients)

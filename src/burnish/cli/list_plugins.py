@@ -10,7 +10,7 @@ from burnish.cli._console import out, print_json, table
 
 
 def list_plugins(family: Positional[str] = "", *, json: bool = False) -> None:
-    """List what can be named: strategies, task sets, verifiers, engines, losses, advantages, curations, recipes; or models.
+    """List what can be named: strategies, task sets, verifiers, engines, recipes, what training is made of …; or models.
 
     Example: burnish list models
 

@@ -28,6 +28,9 @@ FAMILIES: Mapping[str, str] = {
     "curation": "burnish.curation",
     "loss": "burnish.objectives.losses",
     "advantage": "burnish.objectives.advantages",
+    "weight": "burnish.objectives.weights",
+    "preference": "burnish.objectives.preferences",
+    "controller": "burnish.objectives.controllers",
     "recipe": "burnish.recipes",
 }
 """Family word → package that holds one module per plug-in."""

@@ -11,7 +11,7 @@ import functools
 import inspect
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -316,12 +316,12 @@ class Decoder:
 def _cache_name(model: Any) -> str:
     """transformers has renamed the argument that takes the cache."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return str(_cache_argument(type(base)))
+    return "cache" if "cache" in _arguments(base.forward.__func__) else "past_key_values"
 
 
 @functools.cache
-def _cache_argument(kind: Hashable) -> str:
-    return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"  # type: ignore[attr-defined]
+def _arguments(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def _positions(targets: Sequence[Any], steps: int, limit: int, device: torch.device) -> Int[Tensor, "rows time"]:

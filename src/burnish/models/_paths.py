@@ -46,7 +46,7 @@ class _Answer:
     ids: tuple[int, ...]
     start: int
     blocks: Blocks = ()
-    logprobs: list[float] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
     forced: list[tuple[int, int]] = field(default_factory=list)
 
     @property
@@ -60,7 +60,7 @@ class _Answer:
 
     def add(self, completion: Completion) -> None:
         self.forced += [(self.written + start, self.written + end) for start, end in completion.forced]
-        self.logprobs += completion.logprobs
+        self.logprobs.extend(completion.logprobs)
         self.ids += completion.ids
 
 

@@ -34,6 +34,8 @@ class RolloutSource:
     extract: Callable[[Task, str], str | None]
     reward: Callable[[Verdict], float | None]
     limits: Limits = Limits()
+    credit: Callable[[Rollout], tuple[Sequence[int], Sequence[float]]] | None = None
+    """Rewards inside a completion: the last sampled token (from 0) of each step or span, and its score."""
 
 
 class Rollout(Record):
