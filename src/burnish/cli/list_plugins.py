@@ -8,7 +8,7 @@ from burnish.cli._console import print_json, table
 
 
 def list_plugins(family: Positional[str] = "", *, json: bool = False) -> None:
-    """List what can be named: strategies, task sets, verifiers, engines, losses, advantages, curations, recipes.
+    """List what can be named: strategies, task sets, verifiers, engines, curations, recipes, and what training is made of.
 
     Example: burnish list strategies
 

@@ -27,6 +27,8 @@ FAMILIES: Mapping[str, str] = {
     "loss": "burnish.objectives.losses",
     "advantage": "burnish.objectives.advantages",
     "weight": "burnish.objectives.weights",
+    "preference": "burnish.objectives.preferences",
+    "controller": "burnish.objectives.controllers",
     "recipe": "burnish.recipes",
 }
 """Family word → package that holds one module per plug-in."""

@@ -44,6 +44,10 @@ class TokenBatch:
     group: Int[Tensor, " batch"] | None = None
     reward: Float[Tensor, " batch"] | None = None
     correct: Bool[Tensor, " batch"] | None = None
+    fault_mask: Float[Tensor, "batch time"] | None = None
+    """1 where a right program differs from its wrong variant."""
+    fault_logp: Float[Tensor, " batch"] | None = None
+    """Mean log-probability of the wrong variant's differing tokens under the current policy; NaN if there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,8 @@ class Loss(Formula):
 
     `silent_at_zero_advantage` promises that A = 0 gives no value and no gradient, so that the trainer need not compute such
     rows (it still counts them in the denominators). `counts` says which sequences have this loss; both its mask and its
-    denominators are of those only (`counted`).
+    denominators are of those only (`counted`). Weights inside a loss are detached; `gradient_through_weight` declares the
+    one exception.
     """
 
     kind: ClassVar[str] = "loss"
@@ -122,6 +127,7 @@ class Loss(Formula):
     aggregation: Aggregation = "token-mean"
     silent_at_zero_advantage: bool = False
     counts: Literal["all", "correct"] = "all"
+    gradient_through_weight: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Off-policy weights: one module per weight, each defining a `Weight` of its own name."""
+"""Weights of tokens: one module per weight, each defining a `Weight` of its own name."""
