@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.objectives.fx import MASK, MODES, fx_rl, padded, rows, run
 
 from burnish.core.errors import InputError
 from burnish.core.plugins import find, names
@@ -15,7 +16,6 @@ from burnish.objectives.base import Denominators, Loss, TokenBatch, aggregate
 from burnish.objectives.losses.dapo import dapo
 from burnish.objectives.losses.nll import nll
 from burnish.objectives.losses.ppo_clip import ppo_clip
-from tests.objectives.fx import MASK, MODES, fx_rl, padded, rows, run
 
 PROBABILITY = padded([0.5, 0.25, 0.8, 0.1], [0.9, 0.6, 0.3])
 CLOSE = {"rel": 0, "abs": 1e-9}

@@ -58,4 +58,3 @@ def test_dynamic_sampling(rewards, keep) -> None:
 
 def test_groups_are_kept_one_by_one() -> None:
     assert informative(doubles(1, 1, 0, 1), torch.tensor([0, 0, 1, 1])).tolist() == [False, False, True, True]
-

@@ -28,4 +28,3 @@ def informative(rewards: Float[Tensor, " batch"], group: Int[Tensor, " batch"]) 
     The others have no group advantage. DAPO drops them and samples further groups until the batch is full.
     """
     return group_statistics(rewards, group).alive
-
