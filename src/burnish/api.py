@@ -29,6 +29,7 @@ from burnish.verifiers.base import Limits
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
     from burnish.models.base import Policy
+    from burnish.objectives.base import Formula
     from burnish.recipes._demo_records import DemoResult
     from burnish.recipes.demo import Stage
     from burnish.runs import Progress
@@ -60,6 +61,7 @@ __all__ = [
     "evaluate",
     "export_run",
     "import_run",
+    "list_formulas",
     "list_plugins",
     "load_model",
     "load_tasks",
@@ -524,6 +526,17 @@ def doctor() -> list[ToolReport]:
 def list_plugins(family: str = "") -> dict[str, dict[str, str]]:
     """Family → name → one-line description. Raises `UnknownName` for a family that does not exist."""
     return plugins.catalogue(family)
+
+
+def list_formulas(family: str) -> dict[str, Formula]:
+    """Name → what a loss, advantage or weight computes, needs and takes as options, and its source. Imports torch.
+
+    Empty for a family without formulas (strategies, verifiers …). Raises `UnknownName` for a family that does not exist.
+    """
+    known = plugins.family_of(family)
+    if not plugins.FAMILIES[known].startswith("burnish.objectives."):
+        return {}
+    return {name: plugins.find(known, name) for name in plugins.names(known)}
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, Any]:

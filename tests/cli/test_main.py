@@ -65,6 +65,18 @@ def test_list_names_plug_ins(burnish):
     assert {"strategies", "losses", "verifiers"} <= json.loads(burnish("list", "--json")[1]).keys()
 
 
+def test_list_shows_the_formulas_of_a_family(burnish):
+    out = " ".join(burnish("list", "losses")[1].split())
+    assert "max(-A r, -A clip(r, 1 - epsilon_low, 1 + epsilon_high)), r = exp(logp - old)" in out
+    assert "needs advantage, old" in out
+    assert "epsilon_low = 0.2, epsilon_high = 0.28" in out
+    assert "rho_t = 1[t = last] r" in " ".join(burnish("list", "advantages")[1].split())
+    icepop = json.loads(burnish("list", "weights", "--json")[1])["weights"]["icepop"]
+    assert icepop["needs"] == ["old", "rollout"]
+    assert icepop["options"] == {"lower": 0.5, "upper": 2.0}
+    assert icepop.keys() == {"summary", "formula", "needs", "options", "source"}
+
+
 def test_doctor_reports_the_jail(burnish):
     code, out, _ = burnish("doctor", "--json")
     reports = {report["name"]: report for report in json.loads(out)}

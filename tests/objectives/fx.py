@@ -52,6 +52,37 @@ def fx_rl(advantage: Sequence[float] = GRPO) -> TokenBatch:
     )
 
 
+ROWS, COLUMNS = 6, 7
+
+
+def random_batch(seed: int, *, per_token: bool = False) -> TokenBatch:
+    """Ragged random answers of a policy that has moved away from `old`, and `old` from the sampler.
+
+    The advantage is not 0 outside the mask, and some answers are correct.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(scale: float) -> Tensor:
+        return scale * torch.randn(ROWS, COLUMNS, generator=generator, dtype=torch.float64)
+
+    lengths = torch.randint(1, COLUMNS + 1, (ROWS,), generator=generator)
+    mask = (torch.arange(COLUMNS) < lengths[:, None]).double()
+    old = -normal(1.0).abs() * mask
+    return TokenBatch(
+        logp=old + normal(0.4) * mask,
+        mask=mask,
+        old=old,
+        rollout=old + normal(0.3) * mask,
+        reference=old + normal(0.3) * mask,
+        advantage=normal(1.0) if per_token else normal(1.0)[:, :1].expand(ROWS, COLUMNS).clone(),
+        entropy=normal(1.0).abs() * mask,
+        value=normal(0.5) * mask,
+        old_value=normal(0.5) * mask,
+        returns=normal(0.5) * mask,
+        correct=torch.arange(ROWS) % 2 == 0,
+    )
+
+
 def fx_advantage(**changes: Tensor) -> AdvantageBatch:
     """FX-RL as an estimator sees it, in float64."""
     batch = AdvantageBatch(

@@ -190,6 +190,11 @@ class TestAmft:
             state, _ = amft.advance(state, measured, options)
         assert (state.entropy_sum, state.entropy_count) == (10.0, 20)
 
+    @pytest.mark.parametrize(("start", "stream"), [(1.0, "sft"), (0.0, "rl")])
+    def test_pure_ends(self, start, stream) -> None:
+        still = {"low": 0, "high": 1, "meta_rate": 0, "entropy_rate": 0, "warmup": 1}
+        assert all(plan.streams == {stream: 1.0} for plan in plans("amft", 30, lambda _: NORMAL, AmftState(share=start), **still)[1:])
+
     def test_without_a_validation_stream(self) -> None:
         with pytest.raises(InputError, match="validation stream"):
             meta_gradient({"sft.sft": 1.0}, cosine=True)

@@ -46,7 +46,7 @@ def imitate(name: str, seed: int) -> tuple[float, float]:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_asft_drifts_least_and_dft_is_not_calibrated(seed) -> None:
     plain, dynamic, anchored = imitate("nll", seed), imitate("dft", seed), imitate("asft", seed)
-    assert anchored[0] < 0.75 * plain[0] < dynamic[0]
+    assert anchored[0] < 0.6 * min(plain[0], dynamic[0])
     assert plain[1] == pytest.approx(0.6, abs=0.01)
     assert dynamic[1] > 0.7
 

@@ -1,4 +1,4 @@
-"""Overlong penalty, dynamic sampling, progress and regret: the numbers of the spec."""
+"""Overlong penalty and dynamic sampling: the numbers of the spec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.objectives.fx import estimate
 from burnish.core.errors import InputError
 from burnish.objectives.advantages.grpo import grpo
 from burnish.objectives.base import AdvantageBatch
-from burnish.objectives.shaping import cumulative_regret, informative, overlong_penalty, progress, progress_reward
+from burnish.objectives.shaping import informative, overlong_penalty
 
 NAN = float("nan")
 
@@ -58,19 +58,3 @@ def test_dynamic_sampling(rewards, keep) -> None:
 
 def test_groups_are_kept_one_by_one() -> None:
     assert informative(doubles(1, 1, 0, 1), torch.tensor([0, 0, 1, 1])).tolist() == [False, False, True, True]
-
-
-def test_mrt_progress_and_regret() -> None:
-    success = doubles(0.10, 0.25, 0.25, 0.60, 0.55)
-    assert progress(success).tolist() == pytest.approx([0.15, 0, 0.35, -0.05])
-    assert progress(success).sum().item() == pytest.approx(0.45)
-    regret = cumulative_regret(success, doubles(0.10, 0.40, 0.70, 0.90, 1.0)).item()
-    assert regret == pytest.approx(1.35)
-    assert regret / len(success) == pytest.approx(0.27)
-
-
-def test_mrt_reward_and_its_advantage() -> None:
-    reward = progress_reward(doubles(1, 0, 1, 0), torch.full((4,), 0.5).double(), doubles(0.75, 0.25, 0.5, 0.25), alpha=0.5)
-    assert reward.tolist() == pytest.approx([1.125, -0.125, 1.0, -0.125])
-    got = estimate(grpo, AdvantageBatch(reward=reward, group=torch.zeros(4, dtype=torch.int64)))
-    assert got.tolist() == pytest.approx([0.9545440661, -0.8636351074, 0.7727261488, -0.8636351074], rel=0, abs=1e-9)

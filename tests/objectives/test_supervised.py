@@ -20,6 +20,7 @@ from burnish.objectives.base import Denominators, Loss, TokenBatch, aggregate
 from burnish.objectives.losses._discount import discounted_sums
 from burnish.objectives.losses.ift import ift
 from burnish.objectives.losses.nll import nll
+from burnish.objectives.weights.fait import mean_where
 
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-8}
 LIMITLESS = {"delta_low": -inf, "delta_high": inf}
@@ -165,9 +166,15 @@ class TestPear:
 class TestFait:
     def batch(self, dtype) -> TokenBatch:
         right = torch.tensor([[0.9, 0.8, 0.3, 0.5, 0.95, 0.7]], dtype=dtype).log()
-        wrong = torch.tensor([0.6], dtype=dtype).log()
+        wrong = mean_where(torch.tensor([[0.9, 0.8, 0.6, 0.95, 0.7]], dtype=dtype).log(), torch.tensor([[0, 0, 1, 0, 0]], dtype=dtype))
         fault = torch.tensor([[0, 0, 1, 1, 0, 0]], dtype=dtype)
         return TokenBatch(logp=right, mask=torch.ones_like(right), fault_mask=fault, fault_logp=wrong)
+
+    def test_means_of_the_differing_tokens(self, dtype) -> None:
+        batch = self.batch(dtype)
+        assert mean_where(batch.logp, batch.fault_mask).item() == pytest.approx(-0.9485599924, rel=0, abs=TOLERANCE[dtype])
+        assert batch.fault_logp.item() == pytest.approx(-0.5108256238, rel=0, abs=TOLERANCE[dtype])
+        assert mean_where(batch.logp, torch.zeros_like(batch.mask)).isnan().all()
 
     @pytest.mark.parametrize(
         ("form", "weight", "value"), [("fait", 1.5491933385, 0.6125796580), ("fait_ratio", 1.8569154489, 0.7098772856)]

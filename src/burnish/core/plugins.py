@@ -72,11 +72,16 @@ def summary(family: str, name: str) -> str:
 
 def catalogue(family: str = "") -> dict[str, dict[str, str]]:
     """Family → name → summary. `family` may be given in singular or plural; empty means all."""
-    wanted = next((known for known in FAMILIES if family in (known, _plural(known), known.replace(" ", "-"))), "")
-    if family and not wanted:
-        raise UnknownName("family", family, map(_plural, FAMILIES))
-    chosen = [wanted] if wanted else list(FAMILIES)
+    chosen = [family_of(family)] if family else list(FAMILIES)
     return {_plural(known): {name: summary(known, name) for name in names(known)} for known in chosen}
+
+
+def family_of(word: str) -> str:
+    """The family word for one given in singular or plural. Raises `UnknownName` for a family that does not exist."""
+    for known in FAMILIES:
+        if word in (known, _plural(known), known.replace(" ", "-")):
+            return known
+    raise UnknownName("family", word, map(_plural, FAMILIES))
 
 
 def check_options(function: Any, options: Mapping[str, Any], what: str) -> None:

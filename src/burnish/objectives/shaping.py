@@ -1,6 +1,6 @@
-"""Rewards shaped by more than the outcome, and which groups are worth learning from. Pure functions of numbers already measured.
+"""DAPO's two filters on rewards: a penalty for answers that run too long, and which groups are worth learning from.
 
-Sources: objectives spec, 1.2 (overlong shaping, dynamic sampling) and MRT (progress, regret).
+Source: objectives spec, 1.2 (overlong shaping, dynamic sampling).
 """
 
 from __future__ import annotations
@@ -28,20 +28,3 @@ def informative(rewards: Float[Tensor, " batch"], group: Int[Tensor, " batch"]) 
     The others have no group advantage. DAPO drops them and samples further groups until the batch is full.
     """
     return group_statistics(rewards, group).alive
-
-
-def progress(success: Float[Tensor, "*batch prefixes"]) -> Float[Tensor, "*batch episodes"]:
-    """What each episode of reasoning added: the success of a forced answer after it, minus that before it."""
-    return success.diff(dim=-1)
-
-
-def progress_reward(
-    outcome: Float[Tensor, " batch"], before: Float[Tensor, " batch"], after: Float[Tensor, " batch"], *, alpha: float
-) -> Float[Tensor, " batch"]:
-    """MRT's reward of a continuation: outcome + alpha (after - before), the success of a forced answer at its end and at its start."""
-    return outcome + alpha * (after - before)
-
-
-def cumulative_regret(success: Float[Tensor, "*batch prefixes"], best: Float[Tensor, "*batch prefixes"]) -> Float[Tensor, "*batch"]:
-    """How much success an ideal use of the same budgets would have added, summed over the prefixes. Divide by their number to compare."""
-    return (best - success).sum(dim=-1)

@@ -18,4 +18,9 @@ def _dr_grpo(batch: AdvantageBatch, options: Mapping[str, Any]) -> Float[Tensor,
     return torch.where(statistics.alive, statistics.rewards - statistics.mean, 0.0)
 
 
-dr_grpo = Advantage(name="dr_grpo", function=_dr_grpo, formula="r - mean_group(r)", source="objectives spec, 1.1 (Dr.GRPO)")
+dr_grpo = Advantage(
+    name="dr_grpo",
+    function=_dr_grpo,
+    formula="r - mean_group(r)",
+    source="objectives spec, 1.1 (Dr.GRPO); arXiv 2503.20783",
+)

@@ -30,6 +30,6 @@ gae = Advantage(
     needs=frozenset({"mask", "value"}),
     also_needs={"kl": frozenset({"old", "reference"})},
     formula="A_t = delta_t + gamma lambda A_(t+1), delta_t = rho_t + gamma V_(t+1) - V_t; whiten(A) if whiten; critic: A + V",
-    source="objectives spec, 1.1 (GAE), ReFT (kl and whitening)",
+    source="objectives spec, 1.1 (GAE; arXiv 1506.02438), 2 (ReFT: kl and whitening)",
     defaults={"gamma": 1.0, "lambda": 0.95, "kl": 0.0, "whiten": 0.0},
 )

@@ -21,5 +21,5 @@ given_baseline = Advantage(
     function=_given_baseline,
     needs=frozenset({"baseline"}),
     formula="r - baseline",
-    source="objectives spec, MRT (termination baseline); 1.1 (remax)",
+    source="objectives spec, 2 (MRT, termination baseline; arXiv 2503.07572), 1.1 (remax; arXiv 2310.10505)",
 )

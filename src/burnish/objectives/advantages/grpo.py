@@ -23,6 +23,6 @@ grpo = Advantage(
     name="grpo",
     function=_grpo,
     formula="(r - mean_group(r)) / (std_group(r) + epsilon)",
-    source="objectives spec, 1.1 (GRPO)",
+    source="objectives spec, 1.1 (GRPO); arXiv 2402.03300",
     defaults={"epsilon": 1e-6},
 )

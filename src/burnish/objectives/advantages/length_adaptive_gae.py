@@ -33,6 +33,6 @@ length_adaptive_gae = Advantage(
     needs=frozenset({"mask", "value"}),
     also_needs={"kl": frozenset({"old", "reference"})},
     formula="gae with lambda = max(0, 1 - 1 / (alpha length)); critic: gae with lambda = 1, plus V",
-    source="objectives spec, 1.1 (length-adaptive GAE, VAPO)",
+    source="objectives spec, 1.1 (length-adaptive GAE, VAPO; arXiv 2504.05118)",
     defaults={"gamma": 1.0, "alpha": 0.05, "kl": 0.0},
 )

@@ -27,6 +27,6 @@ maxrl = Advantage(
     name="maxrl",
     function=_maxrl,
     formula="(r - mean_group(r)) / (mean_group(r) + epsilon), r >= 0",
-    source="peers' numeric examples (MaxRL, division by the mean)",
+    source="arXiv 2602.02710",
     defaults={"epsilon": 1e-6},
 )

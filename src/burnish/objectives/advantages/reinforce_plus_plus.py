@@ -24,6 +24,6 @@ reinforce_plus_plus = Advantage(
     needs=frozenset({"mask"}),
     also_needs={"kl": frozenset({"old", "reference"})},
     formula="whiten(sum_(s >= t) gamma^(s - t) rho_s), rho_t = 1[t = last] r - kl (old_t - reference_t)",
-    source="objectives spec, 1.1 (REINFORCE++)",
+    source="objectives spec, 1.1 (REINFORCE++); arXiv 2501.03262",
     defaults={"kl": 0.01, "gamma": 1.0},
 )

@@ -24,5 +24,5 @@ reinforce_plus_plus_baseline = Advantage(
     function=_reinforce_plus_plus_baseline,
     needs=frozenset({"mask"}),
     formula="whiten(r - mean_group(r)), over all tokens of the batch",
-    source="objectives spec, 1.1 (REINFORCE++-baseline)",
+    source="objectives spec, 1.1 (REINFORCE++-baseline); arXiv 2501.03262",
 )

@@ -26,6 +26,6 @@ rloo = Advantage(
     function=_rloo,
     also_needs={"kl": frozenset({"mask", "old", "reference"})},
     formula="r' - mean of the others' r' = G / (G - 1) (r' - mean_group(r')), r' = r - kl sum_t(old - reference)",
-    source="objectives spec, 1.1 (RLOO; TRL's trainer has kl 0.05)",
+    source="objectives spec, 1.1 (RLOO; TRL's trainer has kl 0.05); arXiv 2402.14740",
     defaults={"kl": 0.0},
 )

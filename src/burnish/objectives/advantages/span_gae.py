@@ -32,6 +32,6 @@ span_gae = Advantage(
     needs=frozenset({"mask", "value", "token_reward", "segment_end"}),
     also_needs={"kl": frozenset({"old", "reference"})},
     formula="gae with span rewards in token_reward; if cut, nothing is passed back over a segment_end",
-    source="code-and-debug spec, LeDex (segment modes literal and cut)",
+    source="code and debugging spec, LeDex, segment modes literal and cut (arXiv 2405.18649)",
     defaults={"gamma": 0.99, "lambda": 1.0, "kl": 0.2, "cut": 1.0},
 )

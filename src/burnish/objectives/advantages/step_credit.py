@@ -30,6 +30,6 @@ step_credit = Advantage(
     function=_step_credit,
     needs=frozenset({"mask", "token_reward", "segment_end"}),
     formula="sum over steps ending at s >= t of (q_s - mean_group(q)) / (std_group(q) + epsilon), q = token_reward at segment ends",
-    source="DeepSeekMath (GRPO with process supervision)",
+    source="GRPO with process supervision (DeepSeekMath, arXiv 2402.03300)",
     defaults={"epsilon": 1e-6},
 )

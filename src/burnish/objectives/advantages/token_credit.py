@@ -22,6 +22,6 @@ token_credit = Advantage(
     needs=frozenset({"mask", "token_reward"}),
     also_needs={"kl": frozenset({"old", "reference"})},
     formula="sum_(s >= t) gamma^(s - t) rho_s, rho_t = 1[t = last] r + token_reward_t - kl (old_t - reference_t)",
-    source="code-and-debug spec, PRLCoder (line rewards)",
+    source="code and debugging spec, PRLCoder, line rewards (arXiv 2502.01715)",
     defaults={"kl": 0.0, "gamma": 1.0},
 )

@@ -6,7 +6,7 @@ draws derive from a seed and the step, so that every rank draws the same. Source
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any, ClassVar
@@ -71,8 +71,11 @@ def mixed(share: float) -> dict[str, float]:
     return {name: value for name, value in (("sft", share), ("rl", 1.0 - share)) if value > 0}
 
 
-def inner_products(gradients: Mapping[str, Iterable[Tensor]]) -> dict[str, float]:
+def inner_products(gradients: Mapping[str, Sequence[Tensor]]) -> dict[str, float]:
     """Inner products of all pairs of gradients, each a list of tensors over the same parameters, by `first.second`, sorted names."""
-    flat = {name: [tensor.double() for tensor in gradients[name]] for name in sorted(gradients)}
-    pairs = combinations_with_replacement(flat, 2)
-    return {f"{a}.{b}": float(sum((x * y).sum() for x, y in zip(flat[a], flat[b], strict=True))) for a, b in pairs}
+    pairs = combinations_with_replacement(sorted(gradients), 2)
+    return {f"{first}.{second}": _inner_product(gradients[first], gradients[second]) for first, second in pairs}
+
+
+def _inner_product(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
+    return sum(float(x.flatten().double() @ y.flatten().double()) for x, y in zip(first, second, strict=True))

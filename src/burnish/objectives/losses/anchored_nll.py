@@ -13,7 +13,8 @@ from burnish.objectives.base import Loss, TokenBatch
 
 def _anchored_nll(batch: TokenBatch, options: Mapping[str, Any]) -> Float[Tensor, "batch time"]:
     assert batch.kl_forward is not None
-    return -batch.logp + options["anchor"] * batch.kl_forward
+    anchor: float = options["anchor"]
+    return -batch.logp + anchor * batch.kl_forward
 
 
 anchored_nll = Loss(

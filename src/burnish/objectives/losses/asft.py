@@ -17,7 +17,8 @@ from burnish.objectives.losses.dft import dft
 
 def _asft(batch: TokenBatch, options: Mapping[str, Any]) -> Float[Tensor, "batch time"]:
     assert batch.kl_forward is not None
-    return dft.function(batch, {}) + options["anchor"] * batch.kl_forward
+    anchor: float = options["anchor"]
+    return dft.function(batch, {}) + anchor * batch.kl_forward
 
 
 asft = Loss(

@@ -26,7 +26,7 @@ cispo = Loss(
     function=_cispo,
     needs=frozenset({"advantage", "old"}),
     formula="-sg(clip(r, lower, upper)) A logp, r = exp(logp - old)",
-    source="objectives spec, 1.2 (CISPO, both libraries); MiniMax-M1, ScaleRL",
+    source="objectives spec, 1.2 (CISPO, both libraries); MiniMax-M1, arXiv 2506.13585; ScaleRL",
     defaults={"lower": 0.0, "upper": 5.0},
     silent_at_zero_advantage=True,
 )

@@ -10,5 +10,5 @@ dapo = replace(
     ppo_clip,
     name="dapo",
     defaults={"epsilon_low": 0.2, "epsilon_high": 0.28},
-    source="objectives spec, 1.2 (DAPO, VAPO policy)",
+    source="objectives spec, 1.2 (DAPO, VAPO policy); arXiv 2503.14476",
 )

@@ -7,5 +7,8 @@ from dataclasses import replace
 from burnish.objectives.losses.ppo_clip import ppo_clip
 
 dr_grpo = replace(
-    ppo_clip, name="dr_grpo", aggregation="seq-mean-token-sum-norm", source="objectives spec, 1.2 (Dr.GRPO); use the advantage `dr_grpo`"
+    ppo_clip,
+    name="dr_grpo",
+    aggregation="seq-mean-token-sum-norm",
+    source="objectives spec, 1.2 (Dr.GRPO); arXiv 2503.20783; use the advantage `dr_grpo`",
 )

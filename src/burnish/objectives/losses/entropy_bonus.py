@@ -21,5 +21,5 @@ entropy_bonus = Loss(
     function=_entropy_bonus,
     needs=frozenset({"entropy"}),
     formula="-H, H = -sum_v p(v) log p(v)",
-    source="objectives spec, 1 (entropy bonus)",
+    source="objectives spec, 1 (100-Days, entropy bonus)",
 )

@@ -27,7 +27,7 @@ gmpo = Loss(
     needs=frozenset({"advantage", "old"}),
     aggregation="seq-mean-token-mean",
     formula="-A exp(mean_t q), q = min(d, epsilon_high) if A >= 0 else max(d, -epsilon_low), d = logp - old",
-    source="objectives spec, 1.2 (GMPO); verl's geo_mean",
+    source="objectives spec, 1.2 (GMPO); arXiv 2507.20673; verl's geo_mean",
     defaults={"epsilon_low": 0.4, "epsilon_high": 0.4},
     silent_at_zero_advantage=True,
 )

@@ -30,7 +30,7 @@ gppo = Loss(
     function=_gppo,
     needs=frozenset({"advantage", "old"}),
     formula="ppo_dual_clip, with clip(r, (1 - epsilon_low) r / sg(r), (1 + epsilon_high) r / sg(r))",
-    source="objectives spec, GPPO (Klear-Reasoner)",
+    source="objectives spec, 2 (GPPO, Klear-Reasoner; arXiv 2508.07629)",
     defaults={"epsilon_low": 0.2, "epsilon_high": 0.28, "bound": 10.0},
     silent_at_zero_advantage=True,
 )

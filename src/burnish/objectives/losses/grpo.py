@@ -6,4 +6,9 @@ from dataclasses import replace
 
 from burnish.objectives.losses.ppo_clip import ppo_clip
 
-grpo = replace(ppo_clip, name="grpo", aggregation="seq-mean-token-mean", source="objectives spec, 1.2 (GRPO); DeepSeekMath")
+grpo = replace(
+    ppo_clip,
+    name="grpo",
+    aggregation="seq-mean-token-mean",
+    source="objectives spec, 1.2 (GRPO); DeepSeekMath, arXiv 2402.03300",
+)

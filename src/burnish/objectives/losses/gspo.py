@@ -28,7 +28,7 @@ gspo = Loss(
     needs=frozenset({"advantage", "old"}),
     aggregation="seq-mean-token-mean",
     formula=f"{CLIP}, r = exp(mean_t(logp - old))",
-    source="objectives spec, 1.2 (GSPO)",
+    source="objectives spec, 1.2 (GSPO); arXiv 2507.18071",
     defaults={"epsilon_low": 3e-4, "epsilon_high": 4e-4},
     silent_at_zero_advantage=True,
 )

@@ -26,5 +26,5 @@ gspo_token = replace(
     name="gspo_token",
     function=_gspo_token,
     formula=f"{CLIP}, r = sg(exp(mean_t(logp - old))) exp(logp - sg(logp))",
-    source="objectives spec, 1.2 (GSPO-token); verl's form of GSPO",
+    source="objectives spec, 1.2 (GSPO-token); arXiv 2507.18071; verl's form of GSPO",
 )

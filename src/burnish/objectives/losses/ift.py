@@ -1,5 +1,4 @@
-"""Intuitive fine-tuning: each token's loss is weighted by the discounted losses that follow it, so that early mistakes weigh
-what they cause.
+"""Intuitive fine-tuning: each token's loss is weighted by the losses that follow it; early mistakes weigh what they cause.
 
 The form of the authors' code; `ift_cumsum` is the equation of the paper. The gradient flows through the weight: the one
 declared exception. Its inputs are blended with the model's own guesses: `training.inputs.residual`.

@@ -11,6 +11,6 @@ positive_nll = replace(
     name="positive_nll",
     needs=frozenset({"correct"}),
     formula="-logp, counted over the correct sequences only",
-    source="objectives spec, 1.2 (VAPO + positive-LM), GPPO",
+    source="objectives spec, 1.2 (VAPO + positive-LM; arXiv 2504.05118), 2 (GPPO; arXiv 2508.07629)",
     counts="correct",
 )

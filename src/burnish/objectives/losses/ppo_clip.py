@@ -26,7 +26,7 @@ ppo_clip = Loss(
     function=_ppo_clip,
     needs=frozenset({"advantage", "old"}),
     formula=f"{CLIP}, r = exp(logp - old)",
-    source="objectives spec, 1.2 (PPO clip)",
+    source="objectives spec, 1.2 (PPO clip); arXiv 1707.06347",
     defaults={"epsilon_low": 0.2, "epsilon_high": 0.2},
     silent_at_zero_advantage=True,
 )

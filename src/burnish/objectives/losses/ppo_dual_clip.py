@@ -25,7 +25,7 @@ ppo_dual_clip = Loss(
     function=_ppo_dual_clip,
     needs=frozenset({"advantage", "old"}),
     formula="ppo_clip; where A < 0: min(ppo_clip, -A bound)",
-    source="objectives spec, 1.2 (dual clip); verl's clip_ratio_c, TRL's delta",
+    source="objectives spec, 1.2 (dual clip); arXiv 1912.09729; verl's clip_ratio_c, TRL's delta",
     defaults={"epsilon_low": 0.2, "epsilon_high": 0.2, "bound": 3.0},
     silent_at_zero_advantage=True,
 )

@@ -7,5 +7,8 @@ from dataclasses import replace
 from burnish.objectives.losses.policy_gradient import policy_gradient
 
 reinforce = replace(
-    policy_gradient, name="reinforce", aggregation="seq-mean-token-sum", source="objectives spec, 1.2 (RLOO, REINFORCE form)"
+    policy_gradient,
+    name="reinforce",
+    aggregation="seq-mean-token-sum",
+    source="objectives spec, 1.2 (RLOO, REINFORCE form); arXiv 2402.14740",
 )

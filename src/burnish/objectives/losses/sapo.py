@@ -25,7 +25,7 @@ sapo = Loss(
     needs=frozenset({"advantage", "old"}),
     aggregation="seq-mean-token-mean",
     formula="-A (4 / tau) sigmoid(tau (r - 1)), tau = positive if A > 0 else negative, r = exp(logp - old)",
-    source="objectives spec, 1.2 (SAPO)",
+    source="objectives spec, 1.2 (SAPO); arXiv 2511.20347",
     defaults={"positive": 1.0, "negative": 1.05},
     silent_at_zero_advantage=True,
 )

@@ -31,7 +31,7 @@ vespo = Loss(
     function=_vespo,
     needs=frozenset({"advantage", "old"}),
     formula="-sg(exp(lambda + k log W - lambda W)) A logp, W = exp(sum_t(logp - old)); k and lambda by the sign of A",
-    source="objectives spec, 1.2 (VESPO)",
+    source="objectives spec, 1.2 (VESPO); arXiv 2602.10693",
     defaults={"k_positive": 2.0, "lambda_positive": 3.0, "k_negative": 3.0, "lambda_negative": 2.0},
     silent_at_zero_advantage=True,
 )

@@ -6,7 +6,6 @@ With `old` None (strictly on-policy) the current policy takes its place. Everyth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -32,6 +31,6 @@ def sequence_rho(batch: TokenBatch) -> Float[Tensor, "batch time"]:
     return sequence_sum(log_rho(batch), batch.mask).clamp(-20.0, 20.0).exp().expand_as(batch.logp)
 
 
-def between(ratio: Float[Tensor, "batch time"], options: Mapping[str, Any]) -> Bool[Tensor, "batch time"]:
+def between(ratio: Float[Tensor, "batch time"], options: Mapping[str, float]) -> Bool[Tensor, "batch time"]:
     """lower <= ratio <= upper."""
     return (ratio >= options["lower"]) & (ratio <= options["upper"])

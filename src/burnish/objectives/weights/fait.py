@@ -29,9 +29,14 @@ def fault_weight(batch: TokenBatch, compare: Callable[[Tensor, Tensor], Tensor],
     assert batch.fault_mask is not None
     assert batch.fault_logp is not None
     differs = batch.fault_mask * batch.mask
-    right = (batch.logp.detach() * differs).sum(dim=1) / differs.sum(dim=1)
+    right = mean_where(batch.logp.detach(), differs)
     weight = compare(right, batch.fault_logp.detach()).clamp(1.0, maximum).nan_to_num(nan=1.0)
     return torch.where(differs > 0, weight[:, None], 1.0)
+
+
+def mean_where(logp: Float[Tensor, "batch time"], differs: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+    """Mean log-probability of each program's differing tokens; NaN if it has none. Of the wrong program it is `fault_logp`."""
+    return (logp * differs).sum(dim=1) / differs.sum(dim=1)
 
 
 fait = Weight(

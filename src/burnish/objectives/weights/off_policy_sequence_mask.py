@@ -16,7 +16,8 @@ def _off_policy_sequence_mask(batch: TokenBatch, options: Mapping[str, Any]) -> 
     assert batch.rollout is not None
     assert batch.advantage is not None
     moved = sequence_mean(batch.rollout - batch.logp.detach(), batch.mask)
-    return ((batch.advantage >= 0) | (moved <= options["threshold"])).to(batch.mask)
+    near: Tensor = moved <= options["threshold"]
+    return ((batch.advantage >= 0) | near).to(batch.mask)
 
 
 off_policy_sequence_mask = Weight(

@@ -16,7 +16,8 @@ from burnish.objectives.weights._ratio import log_rho
 def _reject_divergence(batch: TokenBatch, options: Mapping[str, Any]) -> Float[Tensor, "batch time"]:
     gap = log_rho(batch)
     divergence = sequence_mean(gap.exp() - gap - 1.0, batch.mask).expand_as(batch.logp)
-    return (divergence <= options["upper"]).to(batch.mask)
+    kept: Tensor = divergence <= options["upper"]
+    return kept.to(batch.mask)
 
 
 reject_divergence = Weight(
