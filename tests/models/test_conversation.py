@@ -38,7 +38,7 @@ def test_a_conversation_with_a_policy() -> None:
     assert record.ids == policy.renderer.supervised(talk.messages)[0]
     assert [bytes(record.ids[start : end - 1]) for start, end in record.sampled] == [b"one", b"two"]
     assert [bytes(record.ids[start:end]) for start, end in record.content] == [b"a", b"b"]
-    assert record.temperatures == (0.5, 0.5)
+    assert record.temperatures == (0.5,) * 8
     assert (talk.clean, talk.forks) == (1, 0)
 
 
@@ -56,6 +56,37 @@ def test_several_messages_may_follow_a_turn() -> None:
     (record,) = talk.records()
     assert [bytes(record.ids[start:end]) for start, end in record.content] == [b"a", b"c", b"quoted", b"d"]
     assert [record.ids[start:end] for start, end in record.sampled] == [(98,), (101, ByteRenderer.end)]
+
+
+def test_what_a_request_forced_is_not_sampled() -> None:
+    """A prefix of one token, two sampled at temperatures of their own, and a suffix."""
+    talk = Conversation(ByteRenderer(), [user("a")])
+    start = len(talk.ids)
+    forced = Completion(
+        ids=(60, 70, 71, 62),
+        text="<FG>",
+        logprobs=(-1.0, -2.0),
+        stop_reason="length",
+        forced=((0, 1), (3, 4)),
+        temperatures=(1.0, 0.0),
+        kept=(0.9, 0.8),
+        raw_logprobs=(-1.5, -2.5),
+    )
+    talk.wrote(forced, SAMPLING)
+    talk.add(user("b"))
+    talk.wrote(wrote("c"), SAMPLING)
+    (record,) = talk.records()
+    assert record.kinds[start : start + 5] == ("scaffold", "sampled", "sampled", "scaffold", "scaffold")
+    assert record.logprobs == (-1.0, -2.0, -0.25, -0.25)
+    assert record.temperatures == (1.0, 0.0, 0.5, 0.5)
+    assert record.raw_logprobs == (-1.5, -2.5, -0.25, -0.25)
+    assert record.kept == (0.9, 0.8, 1.0, 1.0)
+
+
+def test_an_engine_that_tells_no_log_probabilities() -> None:
+    talk = Conversation(ByteRenderer(), [user("a")])
+    talk.wrote(Completion(ids=(70, 71), text="FG", logprobs=(), stop_reason="length"), SAMPLING)
+    assert talk.records()[0].logprobs == (None, None)
 
 
 def test_an_empty_message_has_no_content() -> None:
@@ -110,7 +141,7 @@ def test_whatever_is_said_every_sampled_token_is_kept_once_and_in_order(name: st
         written.append((prompt, (*ids, chat.end) if ended else tuple(ids)))
         talk.add(user(more))
     kept = [(record.ids[:start], record.ids[start:end]) for record in talk.records() for start, end in record.sampled]
-    assert kept == written  # each in the very context in which it was sampled
+    assert kept == [turn for turn in written if turn[1]]  # each in the very context in which it was sampled
     assert talk.clean + talk.forks == len(turns)
     assert name == "qwen3" or talk.forks == 0
     for record in talk.records():

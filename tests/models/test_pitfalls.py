@@ -217,7 +217,7 @@ def test_pitfall_21_numbers_that_do_not_fit_their_tokens_are_refused() -> None:
         ({"sampled": ((1, 3), (2, 4)), "logprobs": (-1.0,) * 4}, "ascend without overlap"),
         ({"content": ((0, 2),)}, "ascend without overlap"),
         ({"content": ((0, 9),)}, "content ranges"),
-        ({"temperatures": (1.0,)}, "2 sampled ranges but 1 temperatures"),
+        ({"temperatures": (1.0,)}, "2 sampled tokens but 1 temperatures"),
     ]:
         with pytest.raises(ValueError, match=message):
             TokenRecord(**{**good, **change})

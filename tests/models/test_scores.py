@@ -236,7 +236,7 @@ def test_recorded_logprobs_equal_recomputed_ones_under_an_adapter(make_policy: M
 
 def test_likelihoods_are_sums_over_turns_and_sequences(make_policy: Make) -> None:
     scorer = make_policy().scorer()
-    record = TokenRecord(ids=(5, 6, 7, 8, 9), sampled=((1, 3), (4, 5)), logprobs=(-1.0,) * 3, temperatures=(1.0, 0.5))
+    record = TokenRecord(ids=(5, 6, 7, 8, 9), sampled=((1, 3), (4, 5)), logprobs=(-1.0,) * 3, temperatures=(1.0, 1.0, 0.5))
     silent = TokenRecord(ids=(5, 6), sampled=(), logprobs=())
     tokens, nothing = scorer.likelihood([record, silent])
     (turns, _), (whole, none) = (scorer.likelihood([record, silent], level=level) for level in ("turn", "sequence"))

@@ -17,7 +17,7 @@ from transformers import MixtralConfig, MixtralForCausalLM
 
 from burnish.core.errors import InputError
 from burnish.core.plugins import find
-from burnish.core.records import Sampling, TokenRecord
+from burnish.core.records import Constraint, Sampling, Switch, TokenRecord
 from burnish.models._vocabulary import token_scores
 from burnish.models.base import Request
 from burnish.models.scores import Scorer
@@ -126,26 +126,36 @@ def test_pitfall_11_the_trainer_divides_by_the_temperature_of_the_sampler(make_p
     assert stats[0].streams["rl"].rollout_delta < 1e-4
 
 
-@pytest.mark.parametrize("changes", [{"top_p": 0.8}, {"temperature": 0.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"top_p": 0.8},
+        {"top_k": 40},
+        {"min_p": 0.05},
+        {"temperature": 0.0},
+        {"constraint": Constraint(kind="regex", text="a+")},
+        {"switches": (Switch(open="<code>", close="</code>", temperature=0.0),)},
+    ],
+)
 def test_pitfall_12_truncated_sampling_is_refused_on_policy(changes) -> None:
     check_on_policy(Sampling())
     with pytest.raises(InputError, match="whole distribution, not with"):
         check_on_policy(Sampling(**changes))
 
 
-def test_pitfall_12_because_the_ratio_would_be_the_kept_mass(make_policy) -> None:
-    """What the sampler records under top_p is renormalised; what any trainer computes is not."""
-    policy = make_policy()
-
-    async def draw():
-        request = Request(prompt_ids=(3, 9, 8, 4), sampling=Sampling(top_p=0.8, max_tokens=20, seed=3))
-        return await policy.generate(request)
-
-    completion = asyncio.run(draw())
-    (recomputed,) = Scorer(policy.model).logprobs([(3, 9, 8, 4, *completion.ids)], [[False] * 4 + [True] * len(completion.ids)])
-    ratio = (recomputed - torch.tensor(completion.logprobs)).exp()
-    assert ((ratio > 0.8 - 1e-4) & (ratio < 1.0)).all()
-    assert 0.8 < ratio.mean() < 0.95
+@pytest.mark.parametrize("cut", [{"top_p": 0.8}, {"top_k": 8}, {"min_p": 0.3}])
+def test_pitfall_12_because_the_ratio_would_be_the_kept_mass(make_policy, cut) -> None:
+    """What the sampler draws from is renormalised, what any trainer computes is not: the recorded mass is what lies between."""
+    policy, prompt = make_policy(), (3, 9, 8, 4)
+    request = Request(prompt_ids=prompt, sampling=Sampling(max_tokens=20, seed=3, **cut))
+    record = asyncio.run(policy.generate(request)).record(prompt)
+    (recomputed,) = Scorer(policy.model).likelihood([record])
+    ratio = (recomputed - torch.tensor(record.logprobs)).exp()
+    assert ratio.tolist() == pytest.approx(record.kept, abs=1e-4)
+    assert (ratio < 0.99).all()
+    assert cut != {"top_p": 0.8} or (ratio > 0.8 - 1e-4).all()
+    assert Scorer(policy.model).mismatch([record]).maximum < 1e-4
+    assert Scorer(policy.model).mismatch([msgspec.structs.replace(record, kept=())]).mean > 0.05
 
 
 def test_pitfall_13_a_missing_log_probability_is_a_ratio_of_one_and_no_statistic(make_policy) -> None:

@@ -108,12 +108,18 @@ class TokenRecord(Record):
 
     Conversations record it; records of single completions leave it empty."""
     temperatures: tuple[float, ...] = ()
-    """One per sampled range, where the turns of a conversation differ. Empty: as the attempt's `sampling` says."""
+    """One per sampled token, where they differ among each other. Empty: as the attempt's `sampling` says."""
+    raw_logprobs: tuple[float | None, ...] = ()
+    """At temperature 1 over the whole vocabulary, one per sampled token. Empty: the same as `logprobs`."""
+    kept: tuple[float, ...] = ()
+    """Mass that truncated sampling left, one per sampled token: `logprobs` + ln(kept) is of the whole distribution. Empty: all."""
 
     def __post_init__(self) -> None:
         count = sum(end - start for start, end in self.sampled)
-        if self.logprobs and count != len(self.logprobs):
-            raise ValueError(f"{count} sampled tokens but {len(self.logprobs)} log-probabilities: they must match.")
+        for field, word in PER_TOKEN.items():
+            values = getattr(self, field)
+            if values and len(values) != count:
+                raise ValueError(f"{count} sampled tokens but {len(values)} {word}: they must match.")
         for name, ranges in (("sampled", self.sampled), ("content", self.content)):
             if any(not 0 <= start <= end <= len(self.ids) for start, end in ranges):
                 raise ValueError(f"{name} ranges {ranges} leave the {len(self.ids)} token ids.")
@@ -121,8 +127,6 @@ class TokenRecord(Record):
         ascending = list(self.sampled) == sorted(self.sampled)
         if not ascending or any(end > start for (_, end), (start, _) in pairwise(both)):
             raise ValueError(f"sampled ranges {self.sampled} and content ranges {self.content} must ascend without overlap.")
-        if self.temperatures and len(self.temperatures) != len(self.sampled):
-            raise ValueError(f"{len(self.sampled)} sampled ranges but {len(self.temperatures)} temperatures: they must match.")
         if not all(value is not None and math.isfinite(value) for value in self.logprobs):
             finite = tuple(value if value is not None and math.isfinite(value) else None for value in self.logprobs)
             msgspec.structs.force_setattr(self, "logprobs", finite)
@@ -138,14 +142,51 @@ class TokenRecord(Record):
         return tuple(kinds)
 
 
+PER_TOKEN = {
+    "logprobs": "log-probabilities",
+    "temperatures": "temperatures",
+    "raw_logprobs": "raw log-probabilities",
+    "kept": "kept masses",
+}
+"""Fields of a `TokenRecord` with one value per sampled token, or none at all; and what they are called."""
+
+
+class Switch(Record):
+    """Another temperature inside a part of the answer: from the end of the text `open` to the end of the text `close`."""
+
+    open: str
+    close: str
+    temperature: float
+
+
+class Constraint(Record):
+    """What the answer must match: a JSON schema (`json`, its text), a regular expression (`regex`) or a grammar (`grammar`, EBNF)."""
+
+    kind: Literal["json", "regex", "grammar"]
+    text: str
+
+
 class Sampling(Record):
-    """How a completion was drawn. `temperature` 0 is greedy. `top_p` < 1 is recorded and refused for on-policy training."""
+    """How a completion was drawn. `temperature` 0 is greedy.
+
+    `top_k` (0: off), `top_p` and `min_p` (a share of the best token's probability) each drop tokens of the distribution after
+    temperature; what all keep is renormalised. Such a truncated distribution is recorded and refused for on-policy training.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     seed: int = 0
+    top_k: int = 0
+    min_p: float = 0.0
+    switches: tuple[Switch, ...] = ()
+    constraint: Constraint | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """True if some tokens could not be drawn although the model gives them mass."""
+        return self.top_p < 1 or self.top_k > 0 or self.min_p > 0 or self.constraint is not None
 
 
 class Cost(Record):

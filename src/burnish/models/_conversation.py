@@ -47,13 +47,19 @@ class Conversation:
         return Request(prompt_ids=self._ids, sampling=sampling, messages=tuple(self.messages))
 
     def wrote(self, completion: Completion, sampling: Sampling) -> None:
-        """Append what the policy sampled, as it sampled it. Raises `InputError` if it was not its turn."""
+        """Append what the policy sampled, as it sampled it; what the request forced is scaffold.
+
+        Raises `InputError` if it was not its turn.
+        """
         self._check_turn(policy=True)
-        start = len(self._ids)
-        self._ids = (*self._ids, *completion.ids)
-        self._sampled.append((start, len(self._ids)))
-        self._logprobs.extend(completion.logprobs)
-        self._temperatures.append(sampling.temperature)
+        turn = completion.record(self._ids)
+        count = sum(end - start for start, end in turn.sampled)
+        self._ids = turn.ids
+        self._sampled.extend(turn.sampled)
+        self._logprobs.extend(turn.logprobs or (None,) * count)
+        self._temperatures.extend(turn.temperatures or (sampling.temperature,) * count)
+        self._raw.extend(turn.raw_logprobs or turn.logprobs or (None,) * count)
+        self._kept.extend(turn.kept or (1.0,) * count)
         self.messages.append(Message(role="assistant", content=completion.text))
 
     def add(self, *messages: Message) -> None:
@@ -108,6 +114,8 @@ class Conversation:
         self._sampled: Ranges = []
         self._logprobs: list[float | None] = []
         self._temperatures: list[float] = []
+        self._raw: list[float | None] = []
+        self._kept: list[float] = []
 
     def _branch(self) -> tuple[TokenRecord, ...]:
         if not self._sampled:
@@ -118,5 +126,7 @@ class Conversation:
             logprobs=tuple(self._logprobs),
             content=tuple(places for places in self._content if places[1] <= self._sampled[-1][1]),
             temperatures=tuple(self._temperatures),
+            raw_logprobs=tuple(self._raw) if self._raw != self._logprobs else (),
+            kept=tuple(self._kept) if any(mass != 1.0 for mass in self._kept) else (),
         )
         return (record,)

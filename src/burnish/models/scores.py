@@ -11,6 +11,7 @@ natural logarithms and nats in float32. Scalar heads and embeddings are in this 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -113,9 +114,12 @@ class Scorer:
         return [_summed(logp, [end - start for start, end in ranges]) for logp, ranges in zip(found, ends, strict=True)]
 
     def mismatch(self, records: Sequence[TokenRecord], *, temperature: float = 1.0) -> Mismatch:
-        """Compare what was recorded at sampling with the model of now. `temperature` holds for records that state none."""
+        """Compare what was recorded at sampling with the model of now. `temperature` holds for records that state none.
+
+        What truncation renormalised is undone where the kept mass was recorded; else it shows as a mismatch.
+        """
         recomputed = [row.tolist() for row in self.likelihood(records, temperature=temperature)]
-        return compare([record.logprobs or (None,) * len(row) for record, row in zip(records, recomputed, strict=True)], recomputed)
+        return compare([_recorded(record) for record in records], recomputed)
 
     def _tokens(self, ids: Ids, masks: Masks, temperature: Heat, *, entropy: bool) -> list[tuple[Tensor, ...]]:
         weight = self.backbone.head.weight
@@ -167,6 +171,13 @@ def _of_tokens(temperature: Heat, pack: Sequence[int], places: Positions, like: 
     return like.new_tensor([temperature[row][place] or 1.0 for row, picked in zip(pack, places, strict=True) for place in picked])
 
 
+def _recorded(record: TokenRecord) -> list[float | None]:
+    """Log-probabilities of the sampler over its whole distribution; None where it told nothing."""
+    count = sum(end - start for start, end in record.sampled)
+    pairs = zip(record.logprobs or (None,) * count, record.kept or (1.0,) * count, strict=True)
+    return [None if logprob is None else logprob + math.log(kept) for logprob, kept in pairs]
+
+
 def _summed(values: Tensor, sizes: list[int]) -> Float[Tensor, " parts"]:
     return torch.stack([part.sum() for part in torch.split(values, sizes)]) if sizes else values
 
@@ -174,6 +185,7 @@ def _summed(values: Tensor, sizes: list[int]) -> Float[Tensor, " parts"]:
 def _heat(record: TokenRecord, temperature: float) -> list[float]:
     """The temperature of each token of a record; those that were not sampled have `temperature`."""
     heat = [temperature] * len(record.ids)
-    for (start, end), own in zip(record.sampled, record.temperatures, strict=False):
-        heat[start:end] = [own] * (end - start)
+    sampled = (place for start, end in record.sampled for place in range(start, end))
+    for place, own in zip(sampled, record.temperatures, strict=False):
+        heat[place] = own
     return heat

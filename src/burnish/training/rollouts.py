@@ -16,7 +16,7 @@ import msgspec
 from burnish.core.errors import InputError
 from burnish.core.records import Diagnostic, Message, Record, Sampling, Task, TokenRecord, Verdict
 from burnish.core.seeds import derive_seed
-from burnish.models.base import Completion, Policy, Request
+from burnish.models.base import Policy, Request
 from burnish.verifiers.base import Limits, Verifier, view
 
 
@@ -73,20 +73,20 @@ async def collect(
     return [task.result() for task in running]
 
 
-TRUNCATING = ("top_p", "top_k", "min_p")
-"""Settings that take the tail of a distribution away. The sampler then renormalises and the trainer does not."""
+REFUSED = ("top_p", "top_k", "min_p", "constraint", "switches")
+"""Settings that make the sampler draw from another distribution than the one that the trainer computes."""
 
 
 def check_on_policy(sampling: Sampling) -> None:
-    """Raise `InputError` unless every token is drawn from the whole distribution that the trainer computes.
+    """Raise `InputError` unless every token is drawn from the whole distribution at one temperature, as the trainer computes it.
 
     With the tail cut, the ratio trainer / sampler of every token is the kept mass (0.9, say) instead of 1, and what was cut
     could never be learned.
     """
     usual = Sampling()
-    cut = [name for name in TRUNCATING if getattr(sampling, name, None) != getattr(usual, name, None)]
-    if cut or sampling.temperature <= 0:
-        what = ", ".join(f"{name} = {getattr(sampling, name)}" for name in cut or ["temperature"])
+    wrong = [name for name in REFUSED if getattr(sampling, name) != getattr(usual, name)]
+    if wrong or sampling.temperature <= 0:
+        what = ", ".join(f"{name} = {getattr(sampling, name)}" for name in wrong or ["temperature"])
         raise InputError(f"On-policy training samples from the whole distribution, not with {what}. Leave it out; temperature must be > 0.")
 
 
@@ -98,7 +98,7 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
     verdict = await _judge(source, task, artefact)
     return Rollout(
         task_id=task.id,
-        tokens=_tokens(prompt, completion),
+        tokens=completion.record(prompt),
         text=completion.text,
         artefact=artefact,
         verdict=verdict,
@@ -112,11 +112,6 @@ async def _judge(source: RolloutSource, task: Task, artefact: str | None) -> Ver
     if artefact is None:
         return Verdict.of((), invalid=[Diagnostic(code="no-artefact", message="The answer holds nothing that can be checked.")])
     return await source.verifier.averify(view(task, "all"), artefact, limits=source.limits)
-
-
-def _tokens(prompt: tuple[int, ...], completion: Completion) -> TokenRecord:
-    ids = prompt + completion.ids
-    return TokenRecord(ids=ids, sampled=((len(prompt), len(ids)),), logprobs=completion.logprobs)
 
 
 def _reward(source: RolloutSource, task: Task, verdict: Verdict) -> float | None:
