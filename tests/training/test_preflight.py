@@ -154,7 +154,7 @@ FAULTS = {
     "P01": lambda s: changed(s, requirements=["torch>=99"]),
     "P02": lambda s: changed(s, config={**CONFIG, "lerning_rate": 1e-3}),
     "P03": lambda s: changed(s, shape=Shape(world=8, tensor=3)),
-    "P04": lambda s: changed(s, memory=1 << 20),
+    "P04": lambda s: changed(s, memory=1 << 16),
     "P05": lambda s: changed(s, attention="flash_attention_2"),
     "P06": lambda s: changed(s, validation=s.examples[:1]),
     "P07": never_stops,
@@ -170,13 +170,15 @@ FAULTS = {
 }
 
 
-def failed(setup: Setup) -> set[str]:
-    return {check.id for check in preflight(setup) if check.outcome == "fail"}
+def failed(setup: Setup, *, jail: bool = False) -> set[str]:
+    """Failed checks of all; the jail is the same whatever is wrong elsewhere, so it is tried only where it matters."""
+    chosen = [name for name in functions() if jail or name != "P10"]
+    return {check.id for check in preflight(setup, only=chosen) if check.outcome == "fail"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_found_by_its_own_check(setup, fault) -> None:
-    found = failed(FAULTS[fault](setup))
+    found = failed(FAULTS[fault](setup), jail=fault == "P10")
     assert found - ({"P14"} if fault == "P15" else set()) == {fault}  # what is drawn without a seed may spoil a resumed run too
 
 

@@ -45,6 +45,7 @@ class Director:
             for controller, stage in zip(self._controllers, stages, strict=True)
         ]
         self.progress = Progress()
+        self._state_after: dict[str, Any] = {}
         for stage in stages:
             self._check(stage)
 
@@ -64,14 +65,15 @@ class Director:
         return controller is not None and controller.wants_products(self._state(controller), self._options[self.progress.stage])
 
     def plan(self, products: Mapping[str, float]) -> Plan:
-        """What the next step does. Counts the step as begun."""
+        """What the next step does. The controller's new state counts once the step is finished."""
         progress, controller = self.progress, self._controllers[self.progress.stage]
         if controller is None:
+            self._state_after = {}
             return Plan(streams=self._mixed(self.stage.mix))
         measured = msgspec.structs.replace(progress.measured, products=dict(products))
         plan: Plan
         state, plan = controller.advance(self._state(controller), measured, self._options[progress.stage])
-        self.progress = msgspec.structs.replace(progress, controller=msgspec.to_builtins(state))
+        self._state_after = msgspec.to_builtins(state)
         if not plan.streams:
             return msgspec.structs.replace(plan, streams=self._mixed(self.stage.mix))
         if controller.name == "fixed" or not set(plan.streams) - set(self._streams):
@@ -86,7 +88,12 @@ class Director:
         progress = self.progress
         counts = {**progress.delivered, **{name: progress.delivered.get(name, 0) + 1 for name in delivered}}
         self.progress = msgspec.structs.replace(
-            progress, step=progress.step + 1, stage_step=progress.stage_step + 1, delivered=counts, measured=measured
+            progress,
+            step=progress.step + 1,
+            stage_step=progress.stage_step + 1,
+            delivered=counts,
+            measured=measured,
+            controller=self._state_after,
         )
 
     def validated(self, loss: float) -> bool:

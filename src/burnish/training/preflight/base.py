@@ -14,6 +14,7 @@ import msgspec
 
 from burnish.core.errors import BurnishError, InputError
 from burnish.core.records import Check, Diagnostic, Example
+from burnish.training._adapters import known_adapter
 from burnish.training._crew import Crew
 from burnish.training._rows import Row, supervised_row
 from burnish.training.config import TrainConfig
@@ -37,10 +38,10 @@ class Shape:
     micro: int = 1
     accumulation: int = 1
     global_batch: int | None = None
-    heads: int = 1
-    key_heads: int = 1
-    layers: int = 1
-    vocabulary: int = 1
+    heads: int = 0
+    key_heads: int = 0
+    layers: int = 0
+    vocabulary: int = 0
     rollouts: int = 0
     group: int = 1
 
@@ -89,7 +90,8 @@ class Setup:
 
     def copy(self) -> Apprentice:
         """A policy with a copy of the model, for experiments that train."""
-        return Apprentice(copy.deepcopy(self.policy.model), self.policy.renderer)
+        model = self.policy.model
+        return Apprentice(copy.deepcopy(known_adapter(model) or model), self.policy.renderer)
 
 
 @dataclass

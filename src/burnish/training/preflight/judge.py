@@ -69,7 +69,7 @@ def p10_sandbox(setup: Setup) -> str:
         raise Skipped(f"Tasks of kind {source.tasks[0].kind!r} bring their own sandbox; see burnish doctor.")
     check = CheckSpec(id="c", kind="assert", data={"code": "assert f() == 1"})
     task = Task(id="probe", group_id="probe", kind="python", prompt="", checks=(check,), context={"entry_point": "f"})
-    limits = Limits(wall_s=2.0, cpu_s=1.0, memory_mb=256, total_wall_s=4.0)
+    limits = Limits(wall_s=1.0, cpu_s=0.5, memory_mb=256, total_wall_s=2.0)
     for what, program in ESCAPES.items():
         if source.verifier.verify(task, program, limits=limits).passed:
             raise InputError(f"A program that {what} passes its check. Judge only in the sandbox: see burnish doctor.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from burnish.models.base import Completion, Request
 from burnish.training._adapters import Reference, known_adapter
 from burnish.training._forward import TokenScorer
 from burnish.training._rows import Row
-from burnish.training.preflight.base import Setup, Warned
+from burnish.training.preflight.base import Setup, Skipped, Warned
 
 TOKENS = 12
 WARN, FAIL = (0.02, 1.2), (0.1, 2.0)
@@ -32,12 +33,16 @@ def p11_parity(setup: Setup) -> str:
     row = Row(id="probe", ids=ids, positions=tuple(range(len(prompt), len(ids))))
     with torch.no_grad():
         trainer = TokenScorer(setup.policy.model)([row], temperature=temperature)["logp"][0]
-    return judge_parity([value for value in completion.logprobs if value is not None], trainer.tolist())
+    sampler = [math.nan if value is None else value for value in completion.logprobs]
+    return judge_parity(sampler, trainer.tolist())
 
 
 def judge_parity(sampler: list[float], trainer: list[float]) -> str:
     """Mean |difference| and largest ratio of two lists of log-probabilities. Raises `Warned` or `InputError` out of bounds."""
     differences = torch.tensor(sampler) - torch.tensor(trainer)
+    differences = differences[~differences.isnan()]
+    if not len(differences):
+        raise Skipped("The engine does not tell how likely its tokens were.")
     mean, ratio = float(differences.abs().mean()), float(differences.abs().max().exp())
     figures = f"mean |difference| {mean:.4f}, largest ratio {ratio:.4f}"
     if mean > FAIL[0] or ratio > FAIL[1]:
