@@ -101,6 +101,7 @@ class Batcher:
             with self._condition:
                 self._held += 1
                 self._condition.wait_for(lambda: not self._busy)
+                self._decoder.clear()  # what is cached belongs to the weights of before
             try:
                 yield
             finally:
@@ -139,8 +140,6 @@ class Batcher:
         if self._held or not self._waiting:
             self._busy = False
             self._condition.notify_all()
-        if self._held:
-            self._decoder.clear()
 
     def _step(self) -> None:
         started = time.perf_counter()
