@@ -28,13 +28,16 @@ def ask(task: Task) -> tuple[Message, ...]:
     return (Message(role="user", content="\n\n".join(part for part in parts if part)),)
 
 
-def ask_refinement(task: Task, code: str, verdict: Verdict, *, explain: bool, failures: int = 1) -> tuple[Message, ...]:
-    """Problem, wrong code, feedback and the request to repair it: LeDex's format (c) with `explain`, (b) without."""
+def ask_refinement(task: Task, code: str, verdict: Verdict, *, explain: bool, told: str = "") -> tuple[Message, ...]:
+    """Problem, wrong code, feedback and the request to repair it: LeDex's format (c) with `explain`, (b) without.
+
+    `told` is said about the code in place of its first failure.
+    """
     request = (EXPLAIN if explain else REFINE).format(wanted(task), language(task))
     return (
         *ask(task),
         Message(role="assistant", content=block(task, code)),
-        Message(role="user", content=f"{feedback(verdict, failures=failures)}\n\n{request}"),
+        Message(role="user", content=f"{told or feedback(verdict)}\n\n{request}"),
     )
 
 
