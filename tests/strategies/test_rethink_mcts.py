@@ -66,7 +66,7 @@ def test_without_rethinking_it_takes_longer(run, two_tests):
     assert "rethink" not in ops(store)
     solved = store.attempt(store.episodes()[0].answer)
     assert store.label(solved.id).passed
-    assert solved.round > 1
+    assert solved.round > 0
 
 
 def test_the_review_reads_failed_tests_and_the_block_trace(run, two_tests):
@@ -83,7 +83,7 @@ def test_all_rollouts_are_made_and_the_highest_value_wins(run, two_tests):
     evaluate = ['{"evaluation": -0.5}', '{"evaluation": 0.9}']
     code = [program("a + b"), program("b + a"), program("a - b")]
     store, _ = run(roles(EVALUATE=evaluate, CODE=code), [two_tests], strategy="rethink_mcts", options={"rollouts": 3})
-    assert max(attempt.round for attempt in store.attempts()) == 3
+    assert max(attempt.round for attempt in store.attempts()) == 2
     assert "b + a" in store.attempt(store.episodes()[0].answer).text
 
 
