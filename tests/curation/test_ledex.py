@@ -41,7 +41,7 @@ def test_one_verified_repair_gives_b_and_c_that_share_the_program(run):
         first, wrong, turn, reply = example.messages
         assert (first,) == ask(run.tasks["t"].public())
         assert (wrong.role, wrong.content) == ("assistant", f"```python\n{WRONG}\n```")
-        assert turn.content == f"The code fails this test:\nf(2) returned 0, but it should return 1.\n\n{request.format('function', 'Python')}"
+        assert turn.content == f"The code fails this test:\nf(2) returned 0, but it should return 1.\n\n{request.format('function')}"
         assert reply.role == "assistant"
         assert example.tokens is None
 
