@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from burnish.models.base import Policy
     from burnish.recipes._demo_records import DemoResult
     from burnish.recipes.demo import Stage
-    from burnish.runs import Progress
+    from burnish.runs import Progress, SolveConfig
     from burnish.runs.repair import Repair
     from burnish.store.verdicts import VerdictCache
     from burnish.training.config import TrainConfig
@@ -58,9 +58,11 @@ __all__ = [
     "list_plugins",
     "load_model",
     "load_tasks",
+    "parse_budget",
     "parse_options",
     "repair",
     "solve",
+    "solve_compared",
     "train_grpo",
     "train_sft",
     "verify",
@@ -210,19 +212,82 @@ def solve(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Evaluation:
     """Solve tasks with a strategy into the run folder `out` and evaluate the run. See `burnish solve --help`."""
-    from burnish.runs import SolveConfig, check_references, open_run
+    from burnish.runs import SolveConfig
+
+    config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
+    return _solve_all(tasks, {out: config}, model, limit, resume, lambda _, progress: on_progress(progress))[out]
+
+
+def solve_compared(
+    tasks: str,
+    strategies: Sequence[str],
+    *,
+    out: Path,
+    model: str = "embedded",
+    samples: int = 1,
+    limit: int | None = None,
+    sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
+    options: dict[str, Any] | None = None,
+    budget: Budget = Budget(),
+    seed: int = 0,
+    resume: bool = False,
+    on_progress: Callable[[str, Progress], None] = lambda *_: None,
+) -> dict[str, Evaluation]:
+    """Solve the same tasks with several strategies under the same budget, each into a folder of its own under `out`.
+
+    Each strategy gets those of `options` that it has; one that none of them has is an `InputError`.
+    """
+    from burnish.runs import SolveConfig
+
+    if len(set(strategies)) != len(strategies) or not strategies:
+        raise InputError(f"Name each strategy to be compared once, for example sample,best_of_n; found {','.join(strategies) or 'none'}.")
+    given = _shared_options(strategies, options or {})
+    configs = {
+        out / name.replace(":", "."): SolveConfig(
+            strategy=name, options=given[name], samples=samples, sampling=sampling, budget=budget, seed=seed
+        )
+        for name in strategies
+    }
+    found = _solve_all(tasks, configs, model, limit, resume, on_progress)
+    return dict(zip(strategies, found.values(), strict=True))
+
+
+def _shared_options(strategies: Sequence[str], options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Strategy → those of the options that it has. Raises `InputError` for an option that none has."""
+    functions = {name: plugins.find("strategy", name) for name in strategies}
+    for option, value in options.items():
+        if not any(option in plugins.options_of(function) for function in functions.values()):
+            plugins.check_options(next(iter(functions.values())), {option: value}, f"strategies {', '.join(strategies)}")
+    return {name: {o: v for o, v in options.items() if o in plugins.options_of(function)} for name, function in functions.items()}
+
+
+def _solve_all(
+    tasks: str,
+    configs: Mapping[Path, SolveConfig],
+    model: str,
+    limit: int | None,
+    resume: bool,
+    on_progress: Callable[[str, Progress], None],
+) -> dict[Path, Evaluation]:
+    """Solve the tasks once for each run folder, with one model, one after another."""
+    from burnish.runs import check_references, open_run
     from burnish.runs import solve as run_solve
 
     loaded = load_tasks(tasks, limit=limit)
-    config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
-    config.check()
+    for config in configs.values():
+        config.check()
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config)}
     policy = load_model(model)
-    with open_run(out, manifest, resume=resume) as store:
-        asyncio.run(_then_close(policy, run_solve(loaded, policy, verifier, store, config, on_progress=on_progress)))
-    return evaluate(out)
+
+    async def run_all() -> None:
+        for folder, config in configs.items():
+            manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config)}
+            with open_run(folder, manifest, resume=resume) as store:
+                await run_solve(loaded, policy, verifier, store, config, on_progress=partial(on_progress, config.strategy))
+
+    asyncio.run(_then_close(policy, run_all()))
+    return {folder: evaluate(folder) for folder in configs}
 
 
 def repair(
@@ -496,3 +561,14 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             options[name] = value
     return options
+
+
+def parse_budget(pairs: Sequence[str]) -> Budget:
+    """`["tokens=2000", "calls=8"]` as a `Budget`. Raises `InputError` for what a budget does not limit or that is no number above 0."""
+    values = parse_options(pairs)
+    known = ", ".join(Budget.__struct_fields__)
+    for name, value in values.items():
+        kind: tuple[type, ...] = (int,) if name in ("calls", "tokens") else (int, float)
+        if name not in Budget.__struct_fields__ or type(value) not in kind or value <= 0:
+            raise InputError(f"The budget {name}={value} cannot be kept to. A budget limits {known}, each by a number above 0.")
+    return Budget(**values)

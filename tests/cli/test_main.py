@@ -53,6 +53,22 @@ def test_every_command_explains_itself_with_an_example(burnish, command):
     assert f"Example: burnish {command}" in " ".join(out.split()) or command == "train"
 
 
+def test_strategies_are_compared_under_one_budget(burnish, tmp_path, tiny_model):
+    tasks, out = write_tasks(tmp_path / "tasks.jsonl"), tmp_path / "runs"
+    command = ["solve", "--compare", "sample,best_of_n", "--tasks", tasks, "--model", tiny_model, "--max-tokens", 12, "--out", out]
+    command += ["--budget", "tokens=30", "--option", "n=4"]
+    code, stdout, err = burnish(*command)
+    assert code == 0, err
+    assert all(word in stdout for word in ("sample", "best_of_n", "0/2", "judge s"))
+    assert "solved 0" in err
+    for name in ("sample", "best_of_n"):
+        with RunStore.open(out / name) as store:
+            per_episode = [episode.cost.tokens_out for episode in store.episodes()]
+            assert len(per_episode) == 2
+            assert max(per_episode) <= 30
+    assert json.loads(burnish(*command, "--resume", "--json")[1]).keys() == {"sample", "best_of_n"}
+
+
 def test_help_and_import_pull_no_heavy_package():
     probe = (
         "import sys, burnish, burnish.api, burnish.cli.main; print([m for m in ('torch', 'transformers', 'sqlite3') if m in sys.modules])"
@@ -196,6 +212,14 @@ BAD = {
     "unknown split": (["solve", "--tasks", "first-functions:validation", "--out", "{tmp}/run"], "first-functions:test"),
     "unknown strategy": (["solve", "self_debugging", "--tasks", "{tasks}", "--out", "{tmp}/run"], "self_debug"),
     "unknown strategy option": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--option", "turns=2"], "rounds"),
+    "unknown budget": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--budget", "dollars=2"], "calls, tokens"),
+    "budget of nothing": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--budget", "tokens=0"], "above 0"),
+    "unknown strategy to compare": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--compare", "sample,nope"], "self_debug"),
+    "option that no strategy has": (
+        ["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--compare", "sample,self_debug", "--option", "turns=2"],
+        "no option 'turns'",
+    ),
+    "compared twice": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--compare", "sample,sample"], "once"),
     "option without value": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--option", "rounds"], "name=value"),
     "broken line": (["solve", "--tasks", "{broken}", "--out", "{tmp}/run"], "broken.jsonl:2"),
     "misspelt field": (["solve", "--tasks", "{misspelt}", "--out", "{tmp}/run"], "'check'"),

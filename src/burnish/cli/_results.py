@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from burnish.cli._console import out, table
@@ -19,6 +20,21 @@ def show_evaluation(evaluation: Evaluation, *, title: str) -> None:
     if evaluation.tokens_per_solved is not None and evaluation.judge_s_per_solved is not None:
         solved += f"; {evaluation.tokens_per_solved:.0f} tokens and {evaluation.judge_s_per_solved:.2f} judge seconds per solved task"
     out.print(solved + (f"; {evaluation.unfinished} episodes unfinished (resume the run)" if evaluation.unfinished else ""))
+
+
+def show_strategies(evaluations: Mapping[str, Evaluation], *, title: str) -> None:
+    """Print one row per strategy: what it solved of the same tasks, and what that cost."""
+    header = ("strategy", "tasks solved", "handed in", "tokens", "judge s", "tokens per solved", "judge s per solved")
+    table(title, header, [(name, *_strategy_cells(evaluation)) for name, evaluation in evaluations.items()])
+
+
+def _strategy_cells(evaluation: Evaluation) -> tuple[str, ...]:
+    tokens = sum(row.tokens for row in evaluation.per_task)
+    judge_s = sum(row.judge_s for row in evaluation.per_task)
+    per_solved = (evaluation.tokens_per_solved, evaluation.judge_s_per_solved)
+    costs = ("-" if cost is None else f"{cost:.{digits}f}" for cost, digits in zip(per_solved, (0, 2), strict=True))
+    rates = ", ".join(f"pass@{p.k} {p.value:.3f} [{p.low:.3f}, {p.high:.3f}]" for p in evaluation.answers.pass_at_k)
+    return f"{evaluation.solved}/{evaluation.tasks}", rates or "-", str(tokens), f"{judge_s:.1f}", *costs
 
 
 def show_comparison(name: str, comparison: Comparison) -> None:

@@ -21,9 +21,7 @@ def repair(
     option: tuple[str, ...] = (),
     temperature: float = 0.8,
     max_tokens: int = 512,
-    max_calls: int | None = None,
-    token_budget: int | None = None,
-    seconds: float | None = None,
+    budget: tuple[str, ...] = (),
     seed: int = 0,
     out: Path | None = None,
     write: bool = False,
@@ -42,9 +40,7 @@ def repair(
         option: Options of the strategy as name=value, for example `rounds=2`.
         temperature: Sampling temperature; 0 is greedy.
         max_tokens: Most tokens per completion; a whole file must fit.
-        max_calls: Most model calls per run of the strategy.
-        token_budget: Most sampled tokens per run of the strategy.
-        seconds: Most wall seconds per run of the strategy.
+        budget: What each run of the strategy may spend, as name=value: `calls`, `tokens`, `verifier_s`, `wall_s`.
         seed: Seed of the search.
         out: Folder to keep all attempts in, as a run that `burnish view` shows.
         write: Put the repaired file in place of the old one.
@@ -61,7 +57,7 @@ def repair(
             samples=samples,
             sampling=api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP),
             options=api.parse_options(option),
-            budget=api.Budget(calls=max_calls, tokens=token_budget, wall_s=seconds),
+            budget=api.parse_budget(budget),
             seed=seed,
             out=out,
             write=write,

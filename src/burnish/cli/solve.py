@@ -1,13 +1,17 @@
-"""`burnish solve`: run a strategy over tasks into a resumable run."""
+"""`burnish solve`: run a strategy over tasks into a resumable run, or compare several under the same budget."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
 from burnish.cli._console import err, print_json, progress
-from burnish.cli._results import show_evaluation
+from burnish.cli._results import show_evaluation, show_strategies
+
+if TYPE_CHECKING:
+    from burnish.runs import Progress
 
 
 def solve(
@@ -22,52 +26,69 @@ def solve(
     max_tokens: int = 256,
     seed: int = 0,
     option: tuple[str, ...] = (),
-    max_calls: int | None = None,
-    token_budget: int | None = None,
-    seconds: float | None = None,
+    budget: tuple[str, ...] = (),
+    compare: str = "",
     resume: bool = False,
     json: bool = False,
 ) -> None:
     """Let a model solve tasks by a strategy; judge by visible tests on the way and by hidden tests at the end.
 
-    Example: burnish solve self_debug --tasks first-functions:test --samples 4 --option rounds=2 --out runs/first
+    Example: burnish solve best_of_n --tasks first-functions:test --budget tokens=2000 --option n=8 --out runs/first
 
     Args:
         strategy: Name of the strategy (see `burnish list strategies`) or an import path.
         tasks: Task set, optionally with a split (`first-functions:test`, `humaneval`), or a JSONL file of tasks.
         model: `embedded`, a local model folder, or a hub name.
-        out: Run folder to write.
+        out: Run folder to write; with --compare the folder that holds one run for each strategy.
         samples: Episodes per task.
         limit: Only the first this many tasks.
         temperature: Sampling temperature; 0 is greedy.
         max_tokens: Most tokens per completion.
         seed: Seed of the run.
         option: Options of the strategy as name=value, for example `rounds=2`.
-        max_calls: Most model calls per episode.
-        token_budget: Most sampled tokens per episode.
-        seconds: Most wall seconds per episode.
+        budget: What each episode may spend, as name=value: `calls`, `tokens` (sampled), `verifier_s`, `wall_s` (seconds).
+        compare: Strategies to compare instead, as `sample,self_debug,best_of_n`: same tasks, budget and seed, one table.
         resume: Go on with the run in `out`: keep what is finished, redo what failed.
         json: Print one JSON document instead of a table.
     """
     from burnish import api
 
+    settings: dict[str, Any] = {
+        "model": model,
+        "samples": samples,
+        "limit": limit,
+        "sampling": api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP),
+        "options": api.parse_options(option),
+        "budget": api.parse_budget(budget),
+        "seed": seed,
+        "resume": resume,
+    }
+    if compare:
+        names = [name.strip() for name in compare.split(",") if name.strip()]
+        reports: dict[str, Progress] = {}
+        with progress(f"solve {len(names)} strategies", quiet=json) as update:
+
+            def note(name: str, now: Progress) -> None:
+                reports[name] = now
+                update(sum(report.done for report in reports.values()), now.total * len(names), f"{name}: {_standing(now)}")
+
+            found = api.solve_compared(tasks, names, out=out, on_progress=note, **settings)
+        if json:
+            print_json(found)
+            return
+        show_strategies(found, title=f"{tasks}, the same budget for each strategy")
+        err.print(f"Runs: {', '.join(str(out / name) for name in names)}   Page of one: burnish view {out / names[0]}")
+        return
     with progress(f"solve {strategy}", quiet=json) as update:
         evaluation = api.solve(
-            tasks,
-            out=out,
-            strategy=strategy,
-            model=model,
-            samples=samples,
-            limit=limit,
-            sampling=api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP),
-            options=api.parse_options(option),
-            budget=api.Budget(calls=max_calls, tokens=token_budget, wall_s=seconds),
-            seed=seed,
-            resume=resume,
-            on_progress=lambda p: update(p.done, p.total, f"solved {p.solved} · {p.tokens} tokens · {p.errors} errors"),
+            tasks, out=out, strategy=strategy, on_progress=lambda now: update(now.done, now.total, _standing(now)), **settings
         )
     if json:
         print_json(evaluation)
         return
     show_evaluation(evaluation, title=f"{strategy} on {tasks}")
     err.print(f"Run: {out}   Page: burnish view {out}")
+
+
+def _standing(now: Progress) -> str:
+    return f"solved {now.solved} · {now.tokens} tokens · judge {now.judge_s:.0f} s · {now.errors} errors"

@@ -21,6 +21,8 @@ from burnish.core.errors import InputError, UnknownName
 FAMILIES: Mapping[str, str] = {
     "verifier": "burnish.verifiers",
     "strategy": "burnish.strategies",
+    "selector": "burnish.strategies.selectors",
+    "scorer": "burnish.strategies.scorers",
     "task set": "burnish.tasks",
     "engine": "burnish.models",
     "curation": "burnish.curation",
@@ -38,8 +40,8 @@ def names(family: str) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in HELPERS)
 
 
-HELPERS = frozenset({"base", "cached"})
-"""Module names inside a family that hold its protocol or a wrapper of its members, not a plug-in."""
+HELPERS = frozenset({"base", "cached", "scorers", "selectors"})
+"""Module names inside a family that hold its protocol, a wrapper of its members or a family of its own, not a plug-in."""
 
 
 def find(family: str, name: str) -> Any:
@@ -78,11 +80,16 @@ def catalogue(family: str = "") -> dict[str, dict[str, str]]:
 
 def check_options(function: Any, options: Mapping[str, Any], what: str) -> None:
     """Raise `InputError` if `function` has no keyword-only parameter for one of `options`; the message lists those it has."""
-    parameters = inspect.signature(function).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    known = options_of(function)
     for name in options:
         if name not in known:
             raise InputError(f"The {what} has no option {name!r}. Its options: {', '.join(known) or 'none'}.")
+
+
+def options_of(function: Any) -> list[str]:
+    """The names of a function's keyword-only parameters: a plug-in's options."""
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def _plural(family: str) -> str:

@@ -14,11 +14,14 @@ from typing import Any
 from burnish.core import plugins
 from burnish.core.budget import Budget, Meter
 from burnish.core.errors import BudgetExceeded, InputError, PolicyError, SandboxError
-from burnish.core.records import Attempt, Cost, Episode, EpisodeStatus, Record, Sampling, Task, Verdict
+from burnish.core.records import Attempt, Cost, Episode, EpisodeStatus, Record, Sampling, Task, Verdict, View
 from burnish.models.base import Policy
 from burnish.store.runs import RunStore
 from burnish.strategies.base import Best, Judge, Strategy, Writer, episode_rng
 from burnish.verifiers.base import Limits, Verifier, view
+
+PARTS: tuple[View, ...] = ("visible", "hidden")
+"""What a label consists of."""
 
 
 class SolveConfig(Record):
@@ -39,13 +42,17 @@ class SolveConfig(Record):
 
 
 class Progress(Record):
-    """Where a run stands: finished episodes, those whose answer passes all checks, faulty ones, sampled tokens."""
+    """Where a run stands: finished episodes, those whose answer passes all checks, faulty ones, sampled tokens.
+
+    `judge_s` are the judge's seconds since the run was started or resumed.
+    """
 
     done: int
     total: int
     solved: int
     errors: int
     tokens: int
+    judge_s: float = 0.0
 
 
 async def solve(
@@ -74,7 +81,7 @@ async def solve(
         episode_id = f"{task.id}#{index}"
         async with gate:
             episode = finished.get(episode_id) or await runner.episode(task, index, episode_id)
-        tally.add(episode)
+        tally.add(episode, runner.judge_s)
 
     async with asyncio.TaskGroup() as group:
         for index in range(config.samples):
@@ -87,6 +94,7 @@ class _Runner:
 
     def __init__(self, policy: Policy, verifier: Verifier, store: RunStore, strategy: Strategy, config: SolveConfig) -> None:
         self.policy, self.verifier, self.store, self.strategy, self.config = policy, verifier, store, strategy, config
+        self.judge_s = 0.0
 
     async def episode(self, task: Task, index: int, episode_id: str) -> Episode:
         config, meter = self.config, Meter(self.config.budget)
@@ -94,7 +102,10 @@ class _Runner:
         writer = Writer(self.policy, task.public(), episode_id, sampling=sampling, seed=config.seed, meter=meter, log=self.store)
         judge = Judge(self.verifier, task.public(), limits=config.limits, meter=meter, log=self.store)
         answer, status, detail = await self._search(task, episode_id, writer, judge, meter)
-        labels = await asyncio.gather(*(self._label(task, attempt) for attempt in writer.attempts if attempt.is_answer))
+        self.judge_s += meter.verifier_s
+        labels = await asyncio.gather(
+            *(self._label(task, attempt, part) for attempt in writer.attempts if attempt.is_answer for part in PARTS)
+        )
         if any(verdict.status == "error" for verdict in (*labels, *judge.verdicts.values())):
             status, detail = "error", detail or "the judge failed on an attempt of this episode"
         cost = sum((attempt.cost for attempt in writer.attempts), Cost())
@@ -115,12 +126,14 @@ class _Runner:
         except (PolicyError, SandboxError) as fault:
             return None, "error", f"{type(fault).__name__}: {fault}"
 
-    async def _label(self, task: Task, attempt: Attempt) -> Verdict:
-        known = self.store.verdict(attempt.id, "hidden")
+    async def _label(self, task: Task, attempt: Attempt, part: View) -> Verdict:
+        """The verdict on a part of the checks: the strategy's own on the visible ones if it asked for one."""
+        known = self.store.verdict(attempt.id, part)
         if known is not None and known.status != "error":
             return known
-        verdict = await self.verifier.averify(view(task, "hidden"), attempt.artefacts.get("code", ""), limits=self.config.limits)
-        self.store.add_verdict(attempt.id, "hidden", verdict)
+        verdict = await self.verifier.averify(view(task, part), attempt.artefacts.get("code", ""), limits=self.config.limits)
+        self.judge_s += verdict.cost.wall_s
+        self.store.add_verdict(attempt.id, part, verdict)
         return verdict
 
 
@@ -131,10 +144,12 @@ class _Tally:
         self.total, self.store, self.on_progress = total, store, on_progress
         self.done = self.solved = self.errors = self.tokens = 0
 
-    def add(self, episode: Episode) -> None:
+    def add(self, episode: Episode, judge_s: float) -> None:
         self.done += 1
         self.errors += episode.status == "error"
         self.tokens += episode.cost.tokens_out
         if episode.answer is not None:
             self.solved += self.store.label(episode.answer).passed
-        self.on_progress(Progress(done=self.done, total=self.total, solved=self.solved, errors=self.errors, tokens=self.tokens))
+        self.on_progress(
+            Progress(done=self.done, total=self.total, solved=self.solved, errors=self.errors, tokens=self.tokens, judge_s=judge_s)
+        )

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from burnish.core.budget import Meter
-from burnish.core.records import Attempt, Cost, Message, Sampling, Span, Task, TokenRecord, Trace, Verdict, View
+from burnish.core.errors import SandboxError
+from burnish.core.records import Attempt, CheckSpec, Cost, Message, Record, Sampling, Span, Task, TokenRecord, Trace, Verdict, View
 from burnish.core.seeds import derive_seed
 from burnish.models.base import Completion, Policy, Request
 from burnish.text.code import extract_code, spans_of, wanted_name
-from burnish.verifiers.base import Limits, Tracer, Verifier
+from burnish.verifiers.base import Limits, Tracer, Verifier, observe
 
 Judged = tuple[Attempt, Verdict]
 """An attempt with its verdict on the visible checks."""
@@ -48,6 +49,13 @@ class Log(Protocol):
         ...
 
 
+class Prefix(Record):
+    """The beginning of a reply that the policy is to continue: token ids and the text they stand for."""
+
+    ids: tuple[int, ...]
+    text: str
+
+
 class Writer:
     """A policy that records. `write` is the only way a strategy can ask a model."""
 
@@ -65,12 +73,14 @@ class Writer:
         parent: Attempt | None = None,
         round: int = 0,
         kind: str = "code",
+        prefix: Prefix | None = None,
         **sampling_changes: Any,
     ) -> Attempt:
         """Ask the policy to answer `messages`. Raises `BudgetExceeded` or `PolicyError`.
 
         `kind` says what the reply is: a program (`code`), or prose of that kind (`plan`, `review` …), which no stop string of
-        a program cuts. `sampling_changes` are fields of `Sampling` for this call only (`temperature=0.2`).
+        a program cuts. `sampling_changes` are fields of `Sampling` for this call only (`temperature=0.2`). With a `prefix` the
+        reply begins so: the attempt's text holds it, its tokens know that it was read and not sampled.
         """
         attempt_id = f"{self._episode_id}/{self._count}"
         self._count += 1
@@ -88,15 +98,38 @@ class Writer:
         cost = Cost()
         try:
             sampling = msgspec.structs.replace(wanted, max_tokens=allowed, seed=derive_seed(self._seed, attempt_id))
-            request = Request(prompt_ids=self._policy.renderer.render(messages), sampling=sampling, messages=messages)
+            request = _request(self._policy, messages, prefix, sampling)
             completion = await self._policy.generate(request)
             cost = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
         finally:
             self._meter.after_call(allowed, cost)
-        attempt = _attempt(attempt_id, self._episode_id, self._task, self._policy, request, completion, cost, op, parent, round, kind)
+        if prefix:
+            completion = msgspec.structs.replace(completion, text=prefix.text + completion.text)
+        attempt = _attempt(
+            attempt_id, self._episode_id, self._task, self._policy, messages, request, completion, cost, op, parent, round, kind
+        )
         self._log.add_attempt(attempt)
         self.attempts.append(attempt)
         return attempt
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that token ids of this policy stand for."""
+        return self._policy.renderer.decode(ids)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The token ids of a text as the policy's own words: what an assistant turn of just that text holds, without its end."""
+        question = Message(role="user", content="-")
+        ids, (start, end) = self._policy.renderer.supervised((question, Message(role="assistant", content=text)))
+        return ids[start : end - 1]
+
+
+def _request(policy: Policy, messages: tuple[Message, ...], prefix: Prefix | None, sampling: Sampling) -> Request:
+    """Engines that speak text see the beginning of the reply as a last, unfinished assistant message."""
+    ids = policy.renderer.render(messages)
+    if prefix is None:
+        return Request(prompt_ids=ids, sampling=sampling, messages=messages)
+    begun = Message(role="assistant", content=prefix.text)
+    return Request(prompt_ids=ids + prefix.ids, sampling=sampling, messages=(*messages, begun))
 
 
 def _attempt(
@@ -104,6 +137,7 @@ def _attempt(
     episode_id: str,
     task: Task,
     policy: Policy,
+    messages: tuple[Message, ...],
     request: Request,
     completion: Completion,
     cost: Cost,
@@ -121,7 +155,7 @@ def _attempt(
         parent_id=parent.id if parent else None,
         op=op,
         round=round,
-        messages=request.messages,
+        messages=messages,
         text=completion.text,
         spans=spans,
         artefacts=artefacts,
@@ -150,7 +184,10 @@ class Judge:
         self.verdicts: dict[str, Verdict] = {}
 
     async def verify(self, attempt: Attempt) -> Verdict:
-        """The verdict on an attempt. An attempt without a program is judged as an empty one: `invalid`."""
+        """The verdict on an attempt; asked again, the same one. An attempt without a program is judged as an empty one: `invalid`."""
+        known = self.verdicts.get(attempt.id)
+        if known is not None and known.status != "error":
+            return known
         verdict = self._log.verdict(attempt.id, "visible")
         if verdict is None or verdict.status == "error":
             self._meter.before_verify()
@@ -159,6 +196,28 @@ class Judge:
         self._meter.after_verify(verdict.cost)
         self.verdicts[attempt.id] = verdict
         return verdict
+
+    async def observe(self, attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
+        """What the attempts' programs do on the same inputs, to be compared; empty for one that cannot be run.
+
+        The inputs are known ones and generated ones. Nothing is recorded: on resume the programs run again.
+        """
+        self._meter.before_verify()
+        found = await observe(self._verifier, self._task, [a.artefacts.get("code", "") for a in attempts], limits=self._limits)
+        self._meter.after_verify(sum((observed.cost for observed in found), Cost()))
+        return [observed.outcomes for observed in found]
+
+    async def passes(self, attempt: Attempt, tests: Sequence[CheckSpec]) -> frozenset[int]:
+        """Numbers of the `tests`, generated ones that prove nothing, that the attempt's program passes. Nothing is recorded."""
+        if not tests or not attempt.artefacts.get("code"):
+            return frozenset()
+        self._meter.before_verify()
+        asked = msgspec.structs.replace(self._task, checks=tuple(tests))
+        verdict = await self._verifier.averify(asked, attempt.artefacts["code"], limits=self._limits)
+        self._meter.after_verify(verdict.cost)
+        if verdict.status == "error":
+            raise SandboxError("the judge failed on a generated test")
+        return frozenset(number for number, check in enumerate(verdict.checks) if check.outcome == "pass")
 
     async def trace(self, program: str, check_id: str) -> Trace | None:
         """How `program` runs on a visible check, for feedback; None where the verifier cannot tell. Costs verifier time.

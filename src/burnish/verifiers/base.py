@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from burnish.core.records import Record, Task, Trace, Verdict, View
+from burnish.core.records import Cost, Record, Task, Trace, Verdict, View
 
 
 class Limits(Record):
@@ -83,6 +83,30 @@ class Verifier(Protocol):
     def close(self) -> None:
         """Let go of processes and files. A later call starts afresh."""
         ...
+
+
+class Observed(Record):
+    """What one artefact did: an outcome for each input, as text to be compared. None at all: it could not be run."""
+
+    outcomes: tuple[str, ...] = ()
+    cost: Cost = Cost()
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """What a verifier also offers whose artefacts can be run on inputs that no check knows the answer to."""
+
+    async def aobserve(self, task: Task, artefacts: Sequence[str], *, seed: int = 0, limits: Limits = Limits()) -> list[Observed]:
+        """What each artefact does on the same generated inputs. The inputs follow from task, artefacts and seed."""
+        ...
+
+
+async def observe(verifier: Verifier, task: Task, artefacts: Sequence[str], *, seed: int = 0, limits: Limits = Limits()) -> list[Observed]:
+    """What each artefact does on the same inputs; where that says nothing (no `Observer`, no inputs) its own text stands for it."""
+    found = await verifier.aobserve(task, artefacts, seed=seed, limits=limits) if isinstance(verifier, Observer) else []
+    if any(observed.outcomes for observed in found):
+        return found
+    return [Observed(outcomes=tuple(filter(None, [artefact.strip()]))) for artefact in artefacts]
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from burnish.core.errors import InputError
 from burnish.core.records import SCHEMA, Task, Trace, Verdict
 from burnish.core.seeds import content_hash
 from burnish.store.verdicts import VerdictCache, as_cached
-from burnish.verifiers.base import Limits, ToolReport, Tracer, Verifier
+from burnish.verifiers.base import Limits, Observed, ToolReport, Tracer, Verifier, observe
 
 
 class CachedVerifier:
@@ -83,6 +83,10 @@ class CachedVerifier:
             verdict = self._kept(key, next(fresh), first_fail)
             known[key] = as_cached(verdict)
             yield verdict
+
+    async def aobserve(self, task: Task, artefacts: Sequence[str], *, seed: int = 0, limits: Limits = Limits()) -> list[Observed]:
+        """As the verifier; what programs do is not kept."""
+        return await observe(self._verifier, task, artefacts, seed=seed, limits=limits)
 
     def close(self) -> None:
         """Close the verifier and the cache."""

@@ -23,6 +23,8 @@ from burnish.core.seeds import content_hash
 from burnish.sandbox.jobs import Bounds, Program
 from burnish.sandbox.pool import STANDARD_MODULES, Sandbox
 from burnish.sandbox.worker import Cancel
+from burnish.verifiers._behaviour import observed
+from burnish.verifiers._inputs import probes, stdins
 from burnish.verifiers._pooled import Pooled
 from burnish.verifiers._python_isolation import ISOLATIONS, IsolatingJudge, Isolation
 from burnish.verifiers._python_judge import Findings, Judge
@@ -30,9 +32,11 @@ from burnish.verifiers._python_minimize import minimize
 from burnish.verifiers._python_plan import Plan, plan
 from burnish.verifiers._python_trace import trace
 from burnish.verifiers._repeats import agreed
-from burnish.verifiers.base import Limits, ToolReport
+from burnish.verifiers.base import Limits, Observed, ToolReport
 
 VERSION = "1"
+INPUTS = 16
+"""Inputs on which programs are compared; there are more if the task itself shows more."""
 
 
 class PythonVerifier(Pooled):
@@ -82,6 +86,21 @@ class PythonVerifier(Pooled):
             "runs": f"{self.runs}",
             "minimize": f"{self.minimize}",
         }
+
+    async def aobserve(self, task: Task, artefacts: Sequence[str], *, seed: int = 0, limits: Limits = Limits()) -> list[Observed]:
+        """What each program does on `INPUTS` or more inputs, known ones and generated ones; equal programs are run once."""
+        distinct = [program for program in dict.fromkeys(artefacts) if program.strip()]
+        inputs = stdins(task, count=INPUTS, seed=seed) or probes(task, distinct, count=INPUTS, seed=seed)
+        if not inputs:
+            return [Observed() for _ in artefacts]
+        cancel, bounds = Cancel(), Bounds(**msgspec.structs.asdict(limits))
+        jobs = [self.sandbox.executor().submit(observed, self.sandbox, _program(task, text), inputs, bounds, cancel) for text in distinct]
+        try:
+            found = dict(zip(distinct, await asyncio.gather(*map(asyncio.wrap_future, jobs)), strict=True))
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
+        return [found.get(artefact, Observed()) for artefact in artefacts]
 
     async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
         """How the program runs on the check's first wrong answer: variables at block ends. Cancelling it ends the program."""
@@ -143,8 +162,8 @@ class PythonVerifier(Pooled):
         return found
 
 
-def _program(task: Task, artefact: str) -> Program:
-    return Program(source=artefact, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
+def _program(task: Task, source: str) -> Program:
+    return Program(source=source, preamble=task.context.get("preamble", ""), entry_point=task.context.get("entry_point", ""))
 
 
 _EMPTY = Diagnostic(code="python.empty", message="there is no code", span=SourceSpan(start=0, end=0, line=1, col=0, end_line=1, end_col=0))
