@@ -6,9 +6,11 @@ that holds only some of the file's definitions is judged inside the whole file.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import msgspec
@@ -16,14 +18,17 @@ import msgspec
 from burnish.core.errors import BurnishError, InputError
 from burnish.core.records import CheckSpec, Record, Task, Trace, Verdict
 from burnish.models.base import Policy
+from burnish.runs.folders import open_run
 from burnish.runs.solve import Progress, SolveConfig, solve
 from burnish.signals.feedback import feedback
 from burnish.signals.prompts import block
+from burnish.store.files import write_atomic
 from burnish.store.runs import RunStore
 from burnish.text.code import defines
 from burnish.text.splice import splice
 from burnish.text.test_files import names_in, pieces
 from burnish.verifiers.base import Limits, Tracer, Verifier
+from burnish.verifiers.python import python
 
 MOST_SOURCE = 20_000
 """Longest file and longest tests, in characters, that are put before a model."""
@@ -40,6 +45,40 @@ class Repair(Record):
     passed: int = 0
     attempts: int = 0
     tokens: int = 0
+
+
+def repair_file(
+    file: Path,
+    tests: Path,
+    model: Callable[[], Policy],
+    config: SolveConfig,
+    *,
+    out: Path | None = None,
+    write: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Repair:
+    """Repair `file`, with the run's records in `out` if given; with `write` put a repaired one in its place, whole or not at all.
+
+    `model` is asked for once the files are known to be usable. Raises `InputError`, or `BurnishError` if the model or the jail fails.
+    """
+    task = repair_task(file, tests)
+    policy = model()
+    with TemporaryDirectory() as aside, open_run(out or Path(aside), {"kind": "repair", "file": str(file)}, resume=False) as store:
+        found = asyncio.run(_repair_and_close(task, policy, store, config, on_progress))
+    if write and found.status == "repaired":
+        mode = file.stat().st_mode
+        write_atomic(file, [found.program.encode()])
+        file.chmod(mode)
+    return found
+
+
+async def _repair_and_close(
+    task: Task, policy: Policy, store: RunStore, config: SolveConfig, on_progress: Callable[[Progress], None]
+) -> Repair:
+    try:
+        return await repair(task, policy, python, store, config, on_progress=on_progress)
+    finally:
+        await policy.aclose()
 
 
 def repair_task(file: Path, tests: Path) -> Task:
