@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import tomllib
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -22,6 +21,7 @@ import msgspec
 from burnish.core import plugins
 from burnish.core.budget import Budget
 from burnish.core.errors import InputError, UnknownName
+from burnish.core.options import parse_budget, parse_options
 from burnish.core.records import Check, CheckSpec, Example, Record, Sampling, Task, Verdict
 from burnish.signals.prompts import STOP
 from burnish.verifiers.base import Limits
@@ -256,10 +256,9 @@ def solve_compared(
     Each strategy gets those of `options` that it has; one that none of them has is an `InputError`.
     """
     from burnish.runs import SolveConfig
+    from burnish.runs.several import shared_options
 
-    if len(set(strategies)) != len(strategies) or not strategies:
-        raise InputError(f"Name each strategy to be compared once, for example sample,best_of_n; found {','.join(strategies) or 'none'}.")
-    given = _shared_options(strategies, options or {})
+    given = shared_options(strategies, options or {})
     configs = {
         out / name.replace(":", "."): SolveConfig(
             strategy=name, options=given[name], samples=samples, sampling=sampling, budget=budget, seed=seed
@@ -268,15 +267,6 @@ def solve_compared(
     }
     found = _solve_all(tasks, configs, (model, engine, engine_options or {}), limit, resume, on_progress)
     return dict(zip(strategies, found.values(), strict=True))
-
-
-def _shared_options(strategies: Sequence[str], options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Strategy → those of the options that it has. Raises `InputError` for an option that none has."""
-    functions = {name: plugins.find("strategy", name) for name in strategies}
-    for option, value in options.items():
-        if not any(option in plugins.options_of(function) for function in functions.values()):
-            plugins.check_options(next(iter(functions.values())), {option: value}, f"strategies {', '.join(strategies)}")
-    return {name: {o: v for o, v in options.items() if o in plugins.options_of(function)} for name, function in functions.items()}
 
 
 def _solve_all(
@@ -288,8 +278,8 @@ def _solve_all(
     on_progress: Callable[[str, Progress], None],
 ) -> dict[Path, Evaluation]:
     """Solve the tasks once for each run folder, one after another, with one model: its name, its engine and the engine's options."""
-    from burnish.runs import check_references, open_run
-    from burnish.runs import solve as run_solve
+    from burnish.runs import check_references
+    from burnish.runs.several import solve_several
 
     loaded = load_tasks(tasks, limit=limit)
     for config in configs.values():
@@ -297,16 +287,11 @@ def _solve_all(
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
     model, engine, engine_options = chosen
-    more = {"engine": engine, "engine_options": engine_options} if engine != "auto" or engine_options else {}
+    manifest: dict[str, Any] = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model}
+    if engine != "auto" or engine_options:
+        manifest |= {"engine": engine, "engine_options": engine_options}
     policy = load_model(model, engine=engine, options=engine_options)
-
-    async def run_all() -> None:
-        for folder, config in configs.items():
-            manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model, "config": msgspec.to_builtins(config), **more}
-            with open_run(folder, manifest, resume=resume) as store:
-                await run_solve(loaded, policy, verifier, store, config, on_progress=partial(on_progress, config.strategy))
-
-    asyncio.run(_then_close(policy, run_all()))
+    asyncio.run(solve_several(loaded, policy, verifier, configs, manifest, resume=resume, on_progress=on_progress))
     return {folder: evaluate(folder) for folder in configs}
 
 
@@ -659,28 +644,3 @@ def list_formulas(family: str) -> dict[str, Formula]:
     if not plugins.FAMILIES[known].startswith("burnish.objectives."):
         return {}
     return {name: plugins.find(known, name) for name in plugins.names(known)}
-
-
-def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """`["rounds=2", "explain=false"]` as `{"rounds": 2, "explain": False}`; a bare word is a string."""
-    options = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        if not separator or not name.isidentifier():
-            raise InputError(f"The option {pair!r} is not of the form name=value, for example rounds=2.")
-        try:
-            options[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            options[name] = value
-    return options
-
-
-def parse_budget(pairs: Sequence[str]) -> Budget:
-    """`["tokens=2000", "calls=8"]` as a `Budget`. Raises `InputError` for what a budget does not limit or that is no number above 0."""
-    values = parse_options(pairs)
-    known = ", ".join(Budget.__struct_fields__)
-    for name, value in values.items():
-        kind: tuple[type, ...] = (int,) if name in ("calls", "tokens") else (int, float)
-        if name not in Budget.__struct_fields__ or type(value) not in kind or value <= 0:
-            raise InputError(f"The budget {name}={value} cannot be kept to. A budget limits {known}, each by a number above 0.")
-    return Budget(**values)

@@ -243,7 +243,7 @@ BAD = {
     "unknown strategy to compare": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--compare", "sample,nope"], "self_debug"),
     "option that no strategy has": (
         ["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--compare", "sample,self_debug", "--option", "turns=2"],
-        "no option 'turns'",
+        "None of these strategies has an option 'turns'",
     ),
     "compared twice": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--compare", "sample,sample"], "once"),
     "option without value": (["solve", "--tasks", "{tasks}", "--out", "{tmp}/run", "--option", "rounds"], "name=value"),
