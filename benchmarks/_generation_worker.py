@@ -98,7 +98,8 @@ def static(setup: Setup, size: int) -> Engine:
         width = max(len(ask.prompt) for ask in asks)
         ids = torch.tensor([[0] * (width - len(ask.prompt)) + list(ask.prompt) for ask in asks])
         mask = torch.tensor([[0] * (width - len(ask.prompt)) + [1] * len(ask.prompt) for ask in asks])
-        model.generate(ids, attention_mask=mask, generation_config=config, max_new_tokens=max(ask.new for ask in asks))
+        config.max_new_tokens = max(ask.new for ask in asks)
+        model.generate(ids, attention_mask=mask, generation_config=config)
         return sum(ask.new for ask in asks)
 
     def answer(wave: Wave) -> dict[str, Any]:
@@ -122,19 +123,20 @@ def continuous(setup: Setup) -> Engine:
     page = 32
     pages = 2 + min(setup.concurrency, 128) * -(-setup.longest // page)
     batching = ContinuousBatchingConfig(page_size=page, num_blocks=pages, max_batch_tokens=512, max_requests_per_batch=128)
+    manager = model.init_continuous_batching(generation_config=config, continuous_batching_config=batching)
+    manager.start()
 
     def answer(wave: Wave) -> dict[str, Any]:
+        for number, ask in enumerate(sorted(wave, key=lambda ask: ask.prompt)):
+            manager.add_request(list(ask.prompt), request_id=str(number), max_new_tokens=ask.new, eos_token_id=-1)
         tokens = 0
-        with model.continuous_batching_context_manager(generation_config=config, continuous_batching_config=batching) as manager:
-            for number, ask in enumerate(sorted(wave, key=lambda ask: ask.prompt)):
-                manager.add_request(list(ask.prompt), request_id=str(number), max_new_tokens=ask.new, eos_token_id=-1)
-            for _ in wave:
-                while (result := manager.get_result(timeout=1)) is None:
-                    if not manager.is_running():
-                        raise RuntimeError("transformers' continuous batching stopped by itself")
-                if result.error:
-                    raise RuntimeError(result.error)
-                tokens += len(result.generated_tokens)
+        for _ in wave:
+            while (result := manager.get_result(timeout=1)) is None:
+                if not manager.is_running():
+                    raise RuntimeError("transformers' continuous batching stopped by itself")
+            if result.error:
+                raise RuntimeError(result.error)
+            tokens += len(result.generated_tokens)
         return {"tokens": tokens, "dtype": str(model.dtype)}
 
     return answer
@@ -176,6 +178,7 @@ def vllm(setup: Setup) -> Engine:
     """vLLM's CPU build, with prefix caching and without compilation."""
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     try:

@@ -119,7 +119,10 @@ def _measure(name: str, setup: Setup, waves: dict[int, list[Ask]], options: Opti
         if "missing" in found:
             return found
         ask([asdict(Ask(prompt=each.prompt, new=WARM_UP, seed=each.seed)) for each in waves[min(waves)]])
-        rounds = {count: [ask([asdict(each) for each in wave]) for _ in range(options.repeats)] for count, wave in waves.items()}
+        rounds: dict[int, list[dict[str, Any]]] = {}
+        for count, wave in waves.items():
+            rounds[count] = [ask([asdict(each) for each in wave]) for _ in range(options.repeats)]
+            print(f"{name}, {count} concurrent: {_speed({'rounds': rounds}, count):.0f} tokens/s", file=sys.stderr)
         return {**found, "rounds": rounds}
     finally:
         process.communicate()

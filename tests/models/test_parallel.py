@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 
 from burnish.core.errors import InputError
 from burnish.core.records import Sampling
-from burnish.models import Request
+from burnish.models import PathTags, Request, generate_with_paths
 from burnish.models._parallel import check_blocks, path_positions, siblings
 from burnish.models.transformers import TransformersPolicy
 
@@ -81,3 +82,51 @@ def test_a_path_does_not_depend_on_its_siblings() -> None:
     first, second = expected(model, one), expected(model, other)
     assert torch.equal(first[5:9], second[5:9])
     assert not torch.allclose(first[9:], second[9:])
+
+
+TAGS = PathTags(open_block="(", open_path="[", close_path="]", summary=")", close_summary="}")
+
+
+def test_an_answer_forks_and_its_logprobs_are_those_of_one_masked_pass(make_policy: Callable[..., TransformersPolicy]) -> None:
+    """The model can write only letters and the tags, so it opens and closes by chance."""
+    tokenizer = make_policy().tokenizer
+    allowed = [tokenizer.convert_tokens_to_ids(text) for text in "(]}qz"]
+
+    def restrict(module: object, args: object, output: Any) -> None:
+        output.logits[..., [token for token in range(320) if token not in allowed]] = -torch.inf
+
+    model = build_model(spread=0.05)
+    model.register_forward_hook(restrict)
+    policy = make_policy(model)
+    request = Request(prompt_ids=tuple(range(30, 36)), sampling=Sampling(max_tokens=60, seed=4, temperature=1.0))
+    forked = asyncio.run(
+        generate_with_paths(policy, request, lambda text: tokenizer.convert_tokens_to_ids(list(text)), blocks=2, path_tokens=7, tags=TAGS)
+    )
+    got, start = forked.completion, len(request.prompt_ids)
+    ids = (*request.prompt_ids, *got.ids)
+    assert len(forked.parallel) == 2
+    for block in forked.parallel:
+        assert len(block) == 2
+        for first, end in block:
+            text = policy.renderer.decode(ids[first:end])
+            assert text.startswith("[")
+            assert text.endswith("]")
+            assert text.count("]") == 1
+        assert policy.renderer.decode(ids[: block[0][0]]).endswith("(")
+        assert policy.renderer.decode(ids[block[-1][1] :]).startswith(")")
+    siblings_differ = [ids[slice(*one)] != ids[slice(*other)] for one, other in forked.parallel]
+    assert any(siblings_differ)
+    sampled = [position for first, end in got.sampled for position in range(start + first, start + end)]
+    assert len(sampled) == len(got.logprobs)
+    hidden = torch.ones(len(ids), len(ids)).triu(1).bool() | siblings(len(ids), forked.parallel)
+    mask = torch.zeros(1, 1, *hidden.shape).masked_fill_(hidden, torch.finfo(torch.float32).min)
+    positions = torch.tensor([path_positions(len(ids), forked.parallel)])
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([ids]), position_ids=positions, attention_mask=mask).logits[0]
+    expected = logits.log_softmax(-1)[[at - 1 for at in sampled], [ids[at] for at in sampled]]
+    assert torch.allclose(torch.tensor(got.logprobs), expected, atol=1e-4)
+
+
+def test_a_block_needs_two_paths(make_policy: Callable[..., TransformersPolicy]) -> None:
+    with pytest.raises(InputError, match="at least 2 paths"):
+        asyncio.run(generate_with_paths(make_policy(), Request(prompt_ids=(5,)), lambda text: (), paths=1))

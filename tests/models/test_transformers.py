@@ -157,6 +157,17 @@ def test_a_group_computes_and_stores_its_prompt_once(make_policy: Make) -> None:
     assert policy.counters().prompt_tokens == 3 * 49  # a prompt that comes back is still there
 
 
+def test_new_weights_never_meet_an_old_prefix(make_policy: Make) -> None:
+    policy = make_policy()
+    asked = groups(1, 8, 40)
+    run(policy, asked)
+    with policy.exclusive(), torch.no_grad():
+        for weight in policy.model.parameters():
+            weight.mul_(1.5)
+    for request, completion in zip(asked, run(policy, asked), strict=True):
+        assert torch.allclose(torch.tensor(completion.logprobs), recomputed(policy, request, completion), atol=1e-4)
+
+
 @pytest.mark.parametrize("options", [{}, {"max_batch": 5}, {"cache_tokens": 300}, {"prefill_tokens": 20}])
 def test_groups_and_singles_mix(make_policy: Make, options: dict[str, int]) -> None:
     policy = make_policy(**options)

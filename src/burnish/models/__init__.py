@@ -12,10 +12,24 @@ from typing import Any
 from burnish.core import plugins
 from burnish.core.errors import InputError
 from burnish.models._conversation import Conversation
+from burnish.models._paths import ForkedCompletion, PathTags, generate_with_paths
 from burnish.models._renderer import ByteRenderer, ChatRenderer, HistoryRewritten
 from burnish.models.base import Completion, Policy, Renderer, Request
 
-__all__ = ["ByteRenderer", "ChatRenderer", "Completion", "Conversation", "HistoryRewritten", "Policy", "Renderer", "Request", "load"]
+__all__ = [
+    "ByteRenderer",
+    "ChatRenderer",
+    "Completion",
+    "Conversation",
+    "ForkedCompletion",
+    "HistoryRewritten",
+    "PathTags",
+    "Policy",
+    "Renderer",
+    "Request",
+    "generate_with_paths",
+    "load",
+]
 
 
 def load(model: str, engine: str = "auto", **options: Any) -> Policy:

@@ -43,7 +43,8 @@ class Admission:
         shares = self._seen[row.key] >= GROUP_MIN
         need = row.end - row.start if shares else row.end
         prompt = 0 if self._seen[row.key] else row.start
-        fits = self._used + need <= self._room and (self._prompt == 0 or self._prompt + prompt <= self._prefill)
+        soon = not prompt or not self._prompt or self._prompt + prompt <= self._prefill
+        fits = soon and self._used + need <= self._room
         if not fits and not self._empty:
             return False
         self._empty = False
@@ -100,6 +101,7 @@ class Batcher:
             with self._condition:
                 self._held += 1
                 self._condition.wait_for(lambda: not self._busy)
+                self._decoder.clear()  # what is cached belongs to the weights of before
             try:
                 yield
             finally:
@@ -138,8 +140,6 @@ class Batcher:
         if self._held or not self._waiting:
             self._busy = False
             self._condition.notify_all()
-        if self._held:
-            self._decoder.clear()
 
     def _step(self) -> None:
         started = time.perf_counter()
