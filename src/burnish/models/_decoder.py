@@ -315,8 +315,8 @@ class Decoder:
 
 def _cache_name(model: Any) -> str:
     """transformers has renamed the argument that takes the cache."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return str(_cache_argument(type(base)))
+    kind: Any = type(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    return str(_cache_argument(kind))
 
 
 @functools.cache

@@ -46,7 +46,7 @@ class _Answer:
     ids: tuple[int, ...]
     start: int
     blocks: Blocks = ()
-    logprobs: list[float] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
     forced: list[tuple[int, int]] = field(default_factory=list)
 
     @property
