@@ -11,7 +11,7 @@ import functools
 import inspect
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -316,12 +316,13 @@ class Decoder:
 def _cache_name(model: Any) -> str:
     """transformers has renamed the argument that takes the cache."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return str(_cache_argument(type(base)))
+    kind: Any = type(base)
+    return _cache_argument(kind)
 
 
 @functools.cache
-def _cache_argument(kind: Hashable) -> str:
-    return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"  # type: ignore[attr-defined]
+def _cache_argument(kind: Any) -> str:
+    return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"
 
 
 def _positions(targets: Sequence[Any], steps: int, limit: int, device: torch.device) -> Int[Tensor, "rows time"]:
