@@ -325,6 +325,12 @@ def test_addresses_and_names() -> None:
         load("http://127.0.0.1:1/v1")
 
 
+@pytest.mark.parametrize("option", [{"concurrent": 0}, {"per_second": 0.0}, {"timeout_s": 0.0}, {"retries": -1}])
+def test_unusable_limits(option: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="Unusable limits"):
+        load("http://127.0.0.1:1/v1", **option)
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [(Request(prompt_ids=()), "neither"), (Request(prompt_ids=(1,), sampling=Sampling(max_tokens=0)), "max_tokens")],

@@ -47,6 +47,11 @@ class Limits(Record):
     timeout_s: float = 120.0
     retries: int = 4
 
+    def __post_init__(self) -> None:
+        pace = self.per_second is None or self.per_second > 0
+        if self.concurrent < 1 or not pace or self.timeout_s <= 0 or self.retries < 0:
+            raise InputError(f"Unusable limits: {self}. Needed: concurrent ≥ 1, per_second > 0, timeout_s > 0, retries ≥ 0.")
+
 
 class Endpoint:
     """Made and used in one event loop. `client` speaks the protocol; `ask` adds the manners."""
