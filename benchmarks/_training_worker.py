@@ -286,11 +286,16 @@ def _sft(model: Any, data: dict[str, Any], shared: dict[str, Any], clock: Clock)
 
 def main(side: str, part: str, name: str, file: Path) -> None:
     torch.manual_seed(0)
-    if side == "samples":
-        found = samples(name, file)
-    else:
-        found = {"ours": ours, "trl": trl}[side](part, name, json.loads(file.read_text()))
-    print("RESULT " + json.dumps(found))
+    sides = {
+        "samples": lambda: samples(name, file),
+        "ours": lambda: ours(part, name, _data(file)),
+        "trl": lambda: trl(part, name, _data(file)),
+    }
+    print("RESULT " + json.dumps(sides[side]()))
+
+
+def _data(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text()))
 
 
 if __name__ == "__main__":

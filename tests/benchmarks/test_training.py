@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from benchmarks.training import Options, main
 
 pytest.importorskip("trl", reason="trl is not installed")
