@@ -106,9 +106,10 @@ def samples(name: str, file: Path) -> dict[str, object]:
     ids = [token for completion in drawn for token in completion.ids] * 8
     rows = [ids[number : number + length] for number, length in enumerate(LENGTHS)]
     answers = [{"ids": completion.ids, "logprobs": completion.logprobs} for completion in drawn]
-    file.write_text(json.dumps({"prompt": prompt, "answers": answers, "rows": rows}))
+    report = clock.report(prompt=len(prompt), new=[len(completion.ids) for completion in drawn])
+    file.write_text(json.dumps({"prompt": prompt, "answers": answers, "rows": rows, "report": report}))
     asyncio.run(model.aclose())
-    return clock.report(prompt=len(prompt), new=[len(completion.ids) for completion in drawn])
+    return report
 
 
 REWARDS = tuple(float(number % 3 == 0) for number in range(GROUP))

@@ -26,18 +26,27 @@ GOALS = {"grpo": {"time": 2.0, "memory": 2.0}, "sft": {"time": 1.3}}
 
 @dataclass
 class Options:
-    """Which step to measure on which model, and where to write the figures."""
+    """Which step to measure on which model, and where to write the figures.
+
+    `samples` is a file that keeps what was drawn: it is drawn only if the file is not there. `draw` ends after drawing.
+    """
 
     part: Literal["grpo", "sft"] = "grpo"
     model: str = "embedded"
+    samples: Path | None = None
+    draw: bool = False
     json: Path | None = None
 
 
 def main(options: Options) -> None:
     """Measure both sides and print the comparison. Raises `BurnishError` if they did not compute the same step."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "samples.json"
-        drawn = _run("samples", options, file)
+        file = options.samples or Path(folder) / "samples.json"
+        if not file.exists():
+            _run("samples", options, file)
+        if options.draw:
+            return
+        drawn = json.loads(file.read_text())["report"]
         sides = {side: _run(side, options, file) for side in ("ours", "trl")}
     ours, theirs = sides["ours"], sides["trl"]
     if abs(ours["gradient_norm"] - theirs["gradient_norm"]) > 0.01 * theirs["gradient_norm"]:
