@@ -4,8 +4,8 @@
 
 Every strategy gets the same tasks, the same tokens per task and the same seeds. Solved means: the answer handed in passes all
 tests, hidden ones included. Rates are means over the seeds, with intervals by bootstrap over tasks. The second part runs
-`busy_tasks` tasks at once and measures in which share of the time the model had a request to work on: the rest is what the
-judge and the strategies cost. A run that was interrupted goes on where it was. `--quick` is a small form.
+`busy_tasks` tasks at once (0: none) and measures in which share of the time the model had a request to work on: the rest is
+what the judge and the strategies cost. A run that was interrupted goes on where it was. `--quick` is a small form.
 """
 
 from __future__ import annotations
@@ -81,9 +81,10 @@ class Watched:
 
 
 def main(options: Options) -> None:
-    """Solve everything that is not solved yet, print the tables and write `result.json`."""
+    """Solve what is not solved yet, print the table and write `result.json`."""
     if options.quick:
-        options.seeds, options.tasks, options.busy_tasks, options.tokens = options.seeds[:1], min(options.tasks, 4), 8, 256
+        options.seeds, options.tasks, options.tokens = options.seeds[:1], min(options.tasks, 4), 256
+        options.busy_tasks = min(options.busy_tasks, 8)
     names = options.strategies or tuple(plugins.names("strategy"))
     tasks = _tasks(options.tasks)
     policy = load_model(options.model)
@@ -91,13 +92,14 @@ def main(options: Options) -> None:
     for name in names:
         found = [_solve(options, policy, name, tasks, seed) for seed in options.seeds]
         rows[name] = _row(found)
-    busy = _busy(options, policy)
+    busy = _busy(options, policy) if options.busy_tasks else None
     asyncio.run(policy.aclose())
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
     shown = {"machine": machine, "model": options.model, "tasks": len(tasks), "seeds": options.seeds, "tokens": options.tokens}
     print(f"{len(tasks)} tasks, seeds {list(options.seeds)}, {options.tokens} tokens per task, model {options.model}; {machine}")
     print(_table(rows))
-    print(f"{options.busy_tasks} tasks at once: a request was in flight in {busy:.1%} of the time")
+    if busy is not None:
+        print(f"{options.busy_tasks} tasks at once: a request was in flight in {busy:.1%} of the time")
     (options.out / "result.json").write_text(json.dumps({**shown, "strategies": rows, "busy": busy}, indent=2))
 
 

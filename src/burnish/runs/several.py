@@ -1,0 +1,52 @@
+"""Several strategies on the same tasks, one after another, each into a run of its own, with one model and one judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from burnish.core import plugins
+from burnish.core.errors import InputError
+from burnish.core.records import Task
+from burnish.models.base import Policy
+from burnish.runs.folders import open_run
+from burnish.runs.solve import Progress, SolveConfig, solve
+from burnish.verifiers.base import Verifier
+
+
+async def solve_several(
+    tasks: Sequence[Task],
+    policy: Policy,
+    verifier: Verifier,
+    configs: Mapping[Path, SolveConfig],
+    manifest: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    on_progress: Callable[[str, Progress], None] = lambda *_: None,
+) -> None:
+    """Solve `tasks` once for each run folder and close the policy. `manifest` is what the runs have in common."""
+    try:
+        for folder, config in configs.items():
+            with open_run(folder, {**manifest, "config": msgspec.to_builtins(config)}, resume=resume) as store:
+                await solve(tasks, policy, verifier, store, config, on_progress=partial(on_progress, config.strategy))
+    finally:
+        await policy.aclose()
+
+
+def shared_options(strategies: Sequence[str], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Strategy → those of the options that it has.
+
+    Raises `InputError` for an option that none has, and unless each strategy is named once.
+    """
+    if len(set(strategies)) != len(strategies) or not strategies:
+        raise InputError(f"Name each strategy to be compared once, for example sample,best_of_n; found {','.join(strategies) or 'none'}.")
+    known = {name: plugins.options_of(plugins.find("strategy", name)) for name in strategies}
+    for option in options:
+        if not any(option in names for names in known.values()):
+            listed = "; ".join(f"{name}: {', '.join(names) or 'none'}" for name, names in known.items())
+            raise InputError(f"None of these strategies has an option {option!r}. Their options: {listed}.")
+    return {name: {option: value for option, value in options.items() if option in names} for name, names in known.items()}
