@@ -70,7 +70,7 @@ class PythonVerifier(Pooled):
         loaded = (*STANDARD_MODULES, *preload)
         self.sandbox = Sandbox(workers=workers, level=level, packages=packages, preload=loaded)
         self.tracing = Sandbox(workers=workers, level=level, packages=packages, preload=(*loaded, "ast"))
-        self._packages = tuple(packages)
+        self._packages, self._preload = tuple(packages), tuple(preload)
 
     def doctor(self) -> Sequence[ToolReport]:
         """Every layer of the jail: in force or not, and why."""
@@ -82,10 +82,11 @@ class PythonVerifier(Pooled):
         ]
 
     def configuration(self) -> Mapping[str, str]:
-        """Interpreter and machine, level of the jail, packages that programs may import, isolation, runs, tries to minimize."""
+        """Interpreter and machine, level of the jail, packages that programs may import and modules they find imported, isolation, runs, tries to minimize."""
         return {
             **super().configuration(),
             "isolation": self.isolation,
+            "preload": ", ".join(self._preload),
             "runs": f"{self.runs}",
             "minimize": f"{self.minimize}",
         }
