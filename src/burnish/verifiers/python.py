@@ -82,7 +82,7 @@ class PythonVerifier(Pooled):
         ]
 
     def configuration(self) -> Mapping[str, str]:
-        """Interpreter and machine, level of the jail, packages that programs may import and modules they find imported, isolation, runs, tries to minimize."""
+        """Interpreter and machine, level of the jail, packages, modules that are preloaded, isolation, runs, tries to minimize."""
         return {
             **super().configuration(),
             "isolation": self.isolation,
