@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from burnish.core.records import FAILED, Attempt, Check, Task, Verdict
+from burnish.core.records import Attempt, Task, Verdict
 from burnish.signals import lpw as prompts
+from burnish.signals.feedback import first_failed
 from burnish.signals.prompts import wrong_code
 from burnish.strategies.base import Judge, Judged, Writer
 from burnish.text.code import program_in
@@ -90,13 +91,3 @@ class Planner:
 
     async def _say(self, turn: prompts.Messages, op: str, parent: Attempt | None, temperature: float, round: int = 0) -> Attempt:
         return await self._policy.write(turn, op=op, parent=parent, round=round, kind=op, temperature=temperature)
-
-
-def first_failed(task: Task, verdict: Verdict) -> tuple[int, Check]:
-    """The first visible test that failed, with its number from 0; the first one where none was decided (an unusable program)."""
-    visible = task.visible()
-    by_id = {check.id: check for check in verdict.checks}
-    for number, spec in enumerate(visible):
-        if spec.id in by_id and by_id[spec.id].outcome in FAILED:
-            return number, by_id[spec.id]
-    return 0, Check(id=visible[0].id, kind=visible[0].kind, outcome="skip")
