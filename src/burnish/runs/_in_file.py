@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 
 from burnish.core.records import Task, Trace, Verdict
@@ -16,7 +18,6 @@ class InFile:
         self.id, self.version = verifier.id, verifier.version
         self._verifier, self._original = verifier, original
         self.doctor, self.configuration, self.close = verifier.doctor, verifier.configuration, verifier.close
-        self.verify_batch = verifier.verify_batch
 
     def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
         """The verdict on the whole file."""
@@ -27,6 +28,14 @@ class InFile:
         """As `verify`, without blocking the event loop."""
         verdict = await self._verifier.averify(task, self._whole(artefact), limits=limits, first_fail=first_fail)
         return self._placed(verdict, artefact)
+
+    def verify_batch(
+        self, items: Sequence[tuple[Task, str]], *, limits: Limits = Limits(), first_fail: bool = False, workers: int | None = None
+    ) -> Iterator[Verdict]:
+        """The verdicts on whole files, in input order."""
+        wholes = [(task, self._whole(artefact)) for task, artefact in items]
+        verdicts = self._verifier.verify_batch(wholes, limits=limits, first_fail=first_fail, workers=workers)
+        return (self._placed(verdict, artefact) for verdict, (_, artefact) in zip(verdicts, items, strict=True))
 
     async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
         """A trace of the whole file; None where the reply is only a part of it, whose lines are others."""
