@@ -6,6 +6,7 @@ from tests.strategies.conftest import Roles, assert_nothing_hidden, ops, program
 
 from burnish.core.budget import Budget
 from burnish.signals import lpw as prompts
+from burnish.signals.prompts import STOP
 
 WORDS = {
     "PLAN": "Write a plan of numbered steps",
@@ -80,6 +81,7 @@ def test_prose_is_no_answer_and_is_not_labelled(run, two_tests):
 def test_the_first_question_is_greedy_and_a_repeated_one_is_not(run, two_tests):
     store, _ = run(roles(), [two_tests], strategy="lpw")
     assert [a.sampling.temperature for a in store.attempts() if a.op == "verify"] == [0.0, 0.0, 0.6]
+    assert {a.op: a.sampling.stop for a in store.attempts() if a.op in ("verify", "print")} == {"verify": (), "print": STOP}
 
 
 def test_twelve_verifications_without_acceptance_end_in_failure(run, two_tests):

@@ -1,6 +1,11 @@
 """self_debug: the order of calls, what the model is told, and what is handed in. Scripted policies, the real judge."""
 
+import asyncio
+
 import pytest
+
+from burnish.core.budget import Budget
+from burnish.core.records import Sampling
 
 RIGHT = "The sign was wrong.\n\n```python\ndef add(a, b):\n    return a + b\n```"
 WRONG = "```python\ndef add(a, b):\n    return a - b\n```"
@@ -80,3 +85,23 @@ def test_passing_the_visible_checks_only_is_not_solving(run):
     store, policy = run([VISIBLE_ONLY])
     assert policy.calls == 1  # the strategy is content: it cannot know
     assert not store.label("add#0/0").passed
+
+
+def test_when_the_budget_refuses_a_draw_the_others_are_finished_and_counted(run):
+    """The first repair is slow and allowed, the others are refused while it is written."""
+
+    async def slowly(messages, seed):
+        await asyncio.sleep(0.05 * (len(messages) > 1))
+        return WRONG_AGAIN
+
+    forests = []
+    for folder in ("one", "two"):
+        store, _ = run(
+            slowly, folder=folder, options={"draws": 3, "rounds": 2}, budget=Budget(tokens=150), sampling=Sampling(max_tokens=100)
+        )
+        attempts = list(store.attempts())
+        assert len(attempts) >= 2
+        assert store.verdicts("hidden").keys() == {attempt.id for attempt in attempts}
+        forests.append([(attempt.id, attempt.text) for attempt in attempts])
+    assert forests[0] == forests[1]
+    assert sum(attempt.cost.tokens_out for attempt in attempts) <= 150

@@ -7,10 +7,10 @@ characters are shown as escapes, so that no program can write a line of its own 
 
 from __future__ import annotations
 
-from burnish.core.records import FAILED, Check, Diagnostic, Verdict
+from burnish.core.records import FAILED, Check, Diagnostic, Task, Verdict
 from burnish.signals.quote import MAX_VALUE, one_line
 
-__all__ = ["MAX_VALUE", "feedback"]
+__all__ = ["MAX_VALUE", "feedback", "first_failed"]
 
 
 def feedback(verdict: Verdict, *, failures: int = 1) -> str:
@@ -27,6 +27,16 @@ def feedback(verdict: Verdict, *, failures: int = 1) -> str:
     if not failed:
         return "All visible tests pass." if verdict.passed else "The code could not be judged."
     return "\n".join(["The code fails this test:" if failures == 1 else "The code fails these tests:", *map(_failure, failed[:failures])])
+
+
+def first_failed(task: Task, verdict: Verdict) -> tuple[int, Check]:
+    """The first visible test that failed, with its number from 0; the first one where none was decided (an unusable program)."""
+    visible = task.visible()
+    by_id = {check.id: check for check in verdict.checks}
+    for number, spec in enumerate(visible):
+        if spec.id in by_id and by_id[spec.id].outcome in FAILED:
+            return number, by_id[spec.id]
+    return 0, Check(id=visible[0].id, kind=visible[0].kind, outcome="skip")
 
 
 def _failure(check: Check) -> str:

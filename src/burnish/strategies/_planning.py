@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from burnish.core.records import FAILED, Attempt, Check, Task, Verdict
+from burnish.core.records import Attempt, Task, Verdict
 from burnish.signals import lpw as prompts
-from burnish.signals.prompts import wrong_code
+from burnish.signals.feedback import first_failed
+from burnish.signals.prompts import STOP, wrong_code
 from burnish.strategies.base import Judge, Judged, Writer
 from burnish.text.code import program_in
 
@@ -79,7 +80,7 @@ class Planner:
 
     async def _printed(self, plan: Plan, attempt: Attempt) -> Program:
         turn = prompts.ask_printing(self._task, wrong_code(attempt), plan.verifications)
-        reply = await self._say(turn, "print", attempt, 0.0, attempt.round)
+        reply = await self._say(turn, "print", attempt, 0.0, attempt.round, stop=STOP)
         printed = program_in(self._task, reply.text) or attempt.artefacts.get("code", "")
         return Program(plan, attempt, await self._verifier.verify(attempt), printed)
 
@@ -88,15 +89,7 @@ class Planner:
         trace = await self._verifier.trace(program.printed, check.id) if program.printed else None
         return prompts.ask_analysis(self._task, program.printed, check, program.verdict, trace, program.plan.verifications[number])
 
-    async def _say(self, turn: prompts.Messages, op: str, parent: Attempt | None, temperature: float, round: int = 0) -> Attempt:
-        return await self._policy.write(turn, op=op, parent=parent, round=round, kind=op, temperature=temperature)
-
-
-def first_failed(task: Task, verdict: Verdict) -> tuple[int, Check]:
-    """The first visible test that failed, with its number from 0; the first one where none was decided (an unusable program)."""
-    visible = task.visible()
-    by_id = {check.id: check for check in verdict.checks}
-    for number, spec in enumerate(visible):
-        if spec.id in by_id and by_id[spec.id].outcome in FAILED:
-            return number, by_id[spec.id]
-    return 0, Check(id=visible[0].id, kind=visible[0].kind, outcome="skip")
+    async def _say(
+        self, turn: prompts.Messages, op: str, parent: Attempt | None, temperature: float, round: int = 0, stop: tuple[str, ...] = ()
+    ) -> Attempt:
+        return await self._policy.write(turn, op=op, parent=parent, round=round, kind=op, temperature=temperature, stop=stop)

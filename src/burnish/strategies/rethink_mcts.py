@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from burnish.core.budget import Meter
 from burnish.core.records import Attempt, Task, Verdict
 from burnish.signals import thoughts as prompts
+from burnish.signals.feedback import first_failed
 from burnish.signals.prompts import wrong_code
 from burnish.signals.rewards import pass_rate
-from burnish.strategies._planning import first_failed
 from burnish.strategies._tree import Node, back_up, puct, select
 from burnish.strategies.base import Judge, Writer
 

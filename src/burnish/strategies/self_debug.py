@@ -6,12 +6,13 @@ A failing program is shown back with its first failing test; the model explains 
 
 from __future__ import annotations
 
-import asyncio
 import random
+from functools import partial
 
 from burnish.core.budget import Meter
 from burnish.core.records import Attempt, Message, Task
 from burnish.signals.prompts import ask, ask_refinement, wrong_code
+from burnish.strategies._candidates import within_budget
 from burnish.strategies.base import Best, Judge, Judged, Writer
 
 
@@ -39,7 +40,7 @@ async def self_debug(
         if verdict.passed or not verdict.scored:
             break
         turn = ask_refinement(task, wrong_code(wrong), verdict, explain=explain)
-        repairs = await asyncio.gather(*(judged(turn, "refine", wrong, round) for _ in range(draws)))
+        repairs = await within_budget(partial(judged, turn, "refine", wrong, round) for _ in range(draws))
         current = Best(*repairs).judged
         best.offer(current)
     return best.judged[0]

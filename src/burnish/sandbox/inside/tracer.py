@@ -46,7 +46,7 @@ def run(seat: Seat, output: int) -> NoReturn:
     blocks = blocks_of(request["source"])
     seat.ready(wire.GUEST_READY)
     code = guest._compiled(seat) if is_script else None
-    if is_script or guest._load(seat, module):
+    if code or (not is_script and guest._load(seat, module)):
         seat.start_unit(0)
         actions = [lambda: exec(code, vars(module))] if code else _actions(request, vars(module))
         for index, action in enumerate(actions):
