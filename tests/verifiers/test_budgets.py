@@ -41,7 +41,7 @@ def test_the_check_at_which_the_time_runs_out_times_out_and_the_rest_is_skipped(
     assert verdict.status == "timeout"
     assert not verdict.complete
     passed = outcomes(verdict).count("pass")
-    assert 0 < passed < 8
+    assert 0 < passed < 8 * max(server.slowness for server in verifier.sandbox._idle)
     assert outcomes(verdict) == ["pass"] * passed + ["timeout"] + ["skip"] * (29 - passed)
     assert "together" in verdict.first_failure.diagnostics[0].message
 

@@ -448,3 +448,41 @@ def test_no_broken_solution_of_human_eval_passes(verifier, broken):
         task.id for (task, _), verdict in zip(items, verifier.verify_batch(items), strict=True) if verdict.status not in ("fail", "invalid")
     ]
     assert passed == []
+
+
+MATCHES = "import re\ndef add(a, b):\n    return re.match(a, b)\n"
+
+
+def test_truth_is_the_programs_own_and_says_nothing_more(verifier):
+    task = make(code("assert add('a+', 'aab')\nassert not add('b', 'aab')"))
+    assert verifier.verify(task, MATCHES).status == "pass"
+    found = verifier.verify(task, "def add(a, b): return b").checks[0]
+    assert found.outcome == "fail"
+    shown = found.counterexample
+    assert (shown.input, shown.expected, shown.actual) == ("bool(add('b', 'aab'))", "False", "True")
+    assert "bool of what it returned is True, expected False" in found.diagnostics[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "good", "bad"),
+    [
+        ("assert tuple(add(1, 2)) == tuple([1, 2])", "yield a; yield b", "yield b"),
+        ("assert sorted(add(1, 2)) == [1, 2]", "return {b, a}", "return [a]"),
+        ("assert len(add(1, 2)) == 2", "return 'ab'", "return 2"),
+        ("for n in range(3):\n    assert add(n, n) == str(n)", "return str(a)", "return '0'"),
+    ],
+)
+def test_values_made_by_built_in_functions(verifier, text, good, bad):
+    assert verifier.verify(make(code(text)), f"def add(a, b):\n    {good}\n").status == "pass"
+    assert verifier.verify(make(code(text)), f"def add(a, b):\n    {bad}\n").status == "fail"
+
+
+@pytest.mark.parametrize("text", ["assert sorted(add(1, 2)) == [1, 2]", "assert tuple(add(1, 2)) == (1, 2)", "assert len(add(1, 2)) == 3"])
+def test_an_object_that_equals_anything_gains_nothing_by_them(verifier, text):
+    liar = (
+        "class Liar(int):\n    def __eq__(self, other): return True\n    def __hash__(self): return 0\n"
+        "class Box(list):\n    def __iter__(self): return iter([Liar(7), Liar(8)])\n    def __len__(self): return Liar(3) - 1\n"
+        "import builtins\n"
+        "def add(a, b):\n    builtins.sorted = builtins.tuple = builtins.len = lambda value: Liar(3)\n    return Box()\n"
+    )
+    assert verifier.verify(make(code(text)), liar).status != "pass"

@@ -86,14 +86,27 @@ CHECK = (
 
 
 def test_straight_checks_are_tables():
-    assert tables.of_check_function(CHECK) == [(([1],), {"k": 2}, [3], 0.0, True)]
+    assert tables.of_check_function(CHECK) == [(([1],), {"k": 2}, [3], 0.0, True, "")]
     rows = tables.of_asserts("assert f(1) == 2, str(f(1))\nassert f(-1) == -2.5", "f")
-    assert rows == [((1,), {}, 2, 0.0, True), ((-1,), {}, -2.5, 0.0, True)]
+    assert rows == [((1,), {}, 2, 0.0, True, ""), ((-1,), {}, -2.5, 0.0, True, "")]
 
 
 def test_sums_of_literals_nearness_and_identity_are_tables():
     code = "assert f([1] + [2], 'a' 'b') == (3 * 19, 2 ** 10)\nassert abs(f(1.5) - 2.0 / 4) < 1e-6\nassert f() is None"
-    rows = [(([1, 2], "ab"), {}, (57, 1024), 0.0, True), ((1.5,), {}, 0.5, 1e-6, True), ((), {}, None, 0.0, False)]
+    rows = [(([1, 2], "ab"), {}, (57, 1024), 0.0, True, ""), ((1.5,), {}, 0.5, 1e-6, True, ""), ((), {}, None, 0.0, False, "")]
+    assert tables.of_asserts(code, "f") == rows
+
+
+def test_truth_and_values_made_by_built_in_functions_are_tables():
+    code = "print\nassert f(1)\nassert not f(2), 'no'\nassert tuple(f([2])) == tuple([1, 2])\nassert sorted(f()) == [1]"
+    rows = [((1,), {}, True, 0.0, False, "bool"), ((2,), {}, False, 0.0, False, "bool")]
+    rows += [(([2],), {}, (1, 2), 0.0, True, "tuple"), ((), {}, [1], 0.0, True, "sorted")]
+    assert tables.of_asserts(code, "f") == rows
+
+
+def test_loops_over_ranges_are_tables():
+    code = "for x in range(2, 4):\n    for y in range(x):\n        assert f(x, x + y) == str(x)"
+    rows = [((x, x + y), {}, str(x), 0.0, True, "") for x in range(2, 4) for y in range(x)]
     assert tables.of_asserts(code, "f") == rows
 
 
@@ -115,8 +128,18 @@ def test_nearness_is_the_asserts_own(answer, right):
         "",
         "def check(candidate):\n    assert True",
         "def check(candidate):\n    for x in [1]:\n        assert candidate(x) == 1",
+        "def check(candidate):\n    for x in range(2000):\n        assert candidate(x) == 1",
+        "def check(candidate):\n    for x in range(40):\n        for y in range(40):\n            assert candidate(x) == y",
+        "def check(candidate):\n    for x in range(2):\n        assert candidate(x) == 1\n    assert candidate(x) == 1",
+        "def check(candidate):\n    for x in range(2):\n        assert candidate(x) == 1\n    else:\n        pass",
+        "def check(candidate):\n    for candidate in range(2):\n        assert candidate(1) == 1",
+        "def check(candidate):\n    for range in range(2):\n        for x in range(2):\n            assert candidate(x) == 1",
+        "def check(candidate):\n    for tuple in range(2):\n        assert tuple(candidate(1)) == (1,)",
+        "def check(candidate):\n    for str in range(2):\n        assert candidate(1) == str(str)",
+        "def check(candidate):\n    assert max(candidate(1)) == 2",
+        "def check(candidate):\n    assert sorted(candidate(1), reverse=True) == [1]",
         "def check(candidate):\n    assert candidate(g(1)) == 1",
-        "def check(candidate):\n    assert candidate(1)",
+        "def check(candidate):\n    unknown\n    assert candidate(1)",
         "def check(candidate):\n    assert not candidate(1) == 1",
         "def check(candidate):\n    assert candidate(1) == 1 == 1",
         "def check(candidate):\n    assert candidate(1) != 1",

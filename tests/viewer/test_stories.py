@@ -66,3 +66,15 @@ def test_lessons_show_the_prompt_and_what_is_learned(make_task):
     (lesson,) = story(make_task("t"), [], {}, {}, examples=[example]).lessons
     assert (lesson.kind, lesson.target) == ("refine", "right")
     assert lesson.prompt == "[user]\nask\n\n[assistant]\nwrong\n\n[user]\ntold"
+
+
+def test_prose_on_the_way_is_shown_whole_and_is_no_program_to_compare_with(make_task, make_attempt):
+    wrong = make_attempt("a")
+    fields = {name: getattr(wrong, name) for name in wrong.__struct_fields__}
+    review = type(wrong)(
+        **{**fields, "id": "b", "parent_id": "a", "op": "review", "text": "Empty lists.", "artefacts": {"review": "Empty lists."}}
+    )
+    right = make_attempt("c", parent="b")
+    _, second, third = story(make_task("t"), [wrong, review, right], {}, {}).turns
+    assert (second.explanation, second.code, second.before) == ("Empty lists.", "", None)
+    assert third.before is None

@@ -6,24 +6,33 @@ that holds only some of the file's definitions is judged inside the whole file.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
+import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import msgspec
 
 from burnish.core.errors import BurnishError, InputError
-from burnish.core.records import CheckSpec, Record, Task, Trace, Verdict
+from burnish.core.records import CheckSpec, Record, Task, Verdict
 from burnish.models.base import Policy
+from burnish.runs._in_file import InFile
+from burnish.runs.folders import open_run
 from burnish.runs.solve import Progress, SolveConfig, solve
 from burnish.signals.feedback import feedback
 from burnish.signals.prompts import block
+from burnish.store.files import write_atomic
 from burnish.store.runs import RunStore
 from burnish.text.code import defines
 from burnish.text.splice import splice
-from burnish.text.test_files import names_in, pieces
-from burnish.verifiers.base import Limits, Tracer, Verifier
+from burnish.text.test_files import imports_of, names_in, pieces
+from burnish.verifiers.base import Verifier
+from burnish.verifiers.python import PythonVerifier
+from burnish.verifiers.python_tests import PYTEST_PARTS
 
 MOST_SOURCE = 20_000
 """Longest file and longest tests, in characters, that are put before a model."""
@@ -40,6 +49,38 @@ class Repair(Record):
     passed: int = 0
     attempts: int = 0
     tokens: int = 0
+
+
+def repair_file(
+    file: Path,
+    tests: Path,
+    model: Callable[[], Policy],
+    config: SolveConfig,
+    *,
+    out: Path | None = None,
+    write: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Repair:
+    """Repair `file`, with the run's records in `out` if given; with `write` put a repaired one in its place, whole or not at all.
+
+    `model` is asked for once it is known to be needed. Raises `InputError`, or `BurnishError` if the model or the jail fails.
+    """
+    task = repair_task(file, tests)
+    packages = _packages(task)
+    verifier = PythonVerifier(packages=[*packages, *_parts_of_pytest(packages)], preload=packages)
+    try:
+        before = _before(task, verifier, config)
+        if before.passed:
+            return Repair(status="passes", program=task.context["source"], tests=len(task.checks), passed=len(task.checks))
+        with TemporaryDirectory() as aside, open_run(out or Path(aside), {"kind": "repair", "file": str(file)}, resume=False) as store:
+            found = asyncio.run(_search(task, before, model(), verifier, store, config, on_progress))
+    finally:
+        verifier.close()
+    if write and found.status == "repaired":
+        mode = file.stat().st_mode
+        write_atomic(file, [found.program.encode()])
+        file.chmod(mode)
+    return found
 
 
 def repair_task(file: Path, tests: Path) -> Task:
@@ -59,28 +100,47 @@ def repair_task(file: Path, tests: Path) -> Task:
     return Task(id=file.stem, group_id=file.stem, kind="python", prompt="", context=context, checks=checks)
 
 
-async def repair(
+def _packages(task: Task) -> list[str]:
+    """Installed packages that the file or its tests import. Raises `InputError` for a module that is not installed."""
+    names = {name for part in ("source", "tests") for name in imports_of(task.context[part])}
+    wanted = sorted(names - {task.id, "solution", "__future__"} - sys.stdlib_module_names)
+    for name in wanted:
+        spec = importlib.util.find_spec(name)
+        if spec is None or not spec.submodule_search_locations:
+            allowed = "only the standard library and installed packages can be had in the jail"
+            raise InputError(f"{task.id}.py or its tests import {name!r}: {allowed}.")
+    return wanted
+
+
+def _parts_of_pytest(packages: Sequence[str]) -> list[str]:
+    return [part for part in PYTEST_PARTS if "pytest" in packages and importlib.util.find_spec(part)]
+
+
+def _before(task: Task, verifier: Verifier, config: SolveConfig) -> Verdict:
+    """The verdict on the file as it is. Raises `InputError` if its tests cannot be judged."""
+    before = verifier.verify(task, task.context["source"], limits=config.limits)
+    if before.status in ("error", "unsupported", "unknown", "tampered"):
+        reason = next((d.message for check in before.checks for d in check.diagnostics), "no test could be decided")
+        raise InputError(f"The tests of {task.id}.py could not be judged ({before.status}): {reason}.")
+    return before
+
+
+async def _search(
     task: Task,
+    before: Verdict,
     policy: Policy,
     verifier: Verifier,
     store: RunStore,
     config: SolveConfig,
-    *,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None],
 ) -> Repair:
-    """Run the strategy on a task of `repair_task`. Raises `InputError` if its tests cannot be judged,
-    and `BurnishError` if the model or the jail fails in every run.
-    """
+    """Run the strategy, then judge what it hands in once more: as the whole file that would be written."""
     source = task.context["source"]
-    before = await verifier.averify(task, source, limits=config.limits)
-    if before.status in ("error", "unsupported", "unknown", "tampered"):
-        reason = next((d.message for check in before.checks for d in check.diagnostics), "no test could be decided")
-        raise InputError(f"The tests of {task.id}.py could not be judged ({before.status}): {reason}.")
-    found = Repair(status="not repaired", tests=len(task.checks), passed_before=_passes(before))
-    if before.passed:
-        return msgspec.structs.replace(found, status="passes", program=source, passed=len(task.checks))
     asked = msgspec.structs.replace(task, prompt=_prompt(task, before))
-    await solve([asked], policy, InFile(verifier, source), store, config, on_progress=on_progress)
+    try:
+        await solve([asked], policy, InFile(verifier, source), store, config, on_progress=on_progress)
+    finally:
+        await policy.aclose()
     episodes = store.episodes()
     if all(episode.status == "error" for episode in episodes):
         raise BurnishError(episodes[0].detail)
@@ -88,8 +148,14 @@ async def repair(
     programs = [splice(source, answer.artefacts.get("code", "")) for answer in answers]
     verdicts = [await verifier.averify(task, program, limits=config.limits) for program in programs]
     tokens = [attempt.cost.tokens_out for attempt in store.attempts()]
-    passed = max(map(_passes, verdicts), default=0)
-    found = msgspec.structs.replace(found, passed=passed, attempts=len(tokens), tokens=sum(tokens))
+    found = Repair(
+        status="not repaired",
+        tests=len(task.checks),
+        passed_before=_passes(before),
+        passed=max(map(_passes, verdicts), default=0),
+        attempts=len(tokens),
+        tokens=sum(tokens),
+    )
     program = next((program for program, verdict in zip(programs, verdicts, strict=True) if verdict.passed), None)
     return found if program is None else _repaired(found, task, program)
 
@@ -99,46 +165,6 @@ def _repaired(found: Repair, task: Task, program: str) -> Repair:
     program = program if program.endswith("\n") else f"{program}\n"
     rows = difflib.unified_diff(source.splitlines(), program.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
     return msgspec.structs.replace(found, status="repaired", diff="\n".join(rows), program=program)
-
-
-class InFile:
-    """A verifier that judges a reply inside the whole file that it repairs."""
-
-    def __init__(self, verifier: Verifier, original: str) -> None:
-        self.id, self.version = verifier.id, verifier.version
-        self._verifier, self._original = verifier, original
-        self.doctor, self.configuration, self.close = verifier.doctor, verifier.configuration, verifier.close
-        self.verify_batch = verifier.verify_batch
-
-    def verify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
-        """The verdict on the whole file."""
-        verdict = self._verifier.verify(task, self._whole(artefact), limits=limits, first_fail=first_fail)
-        return self._placed(verdict, artefact)
-
-    async def averify(self, task: Task, artefact: str, *, limits: Limits = Limits(), first_fail: bool = False) -> Verdict:
-        """As `verify`, without blocking the event loop."""
-        verdict = await self._verifier.averify(task, self._whole(artefact), limits=limits, first_fail=first_fail)
-        return self._placed(verdict, artefact)
-
-    async def atrace(self, task: Task, artefact: str, check_id: str, *, limits: Limits = Limits()) -> Trace | None:
-        """A trace of the whole file; None where the reply is only a part of it, whose lines are others."""
-        if self._whole(artefact) != artefact or not isinstance(self._verifier, Tracer):
-            return None
-        return await self._verifier.atrace(task, artefact, check_id, limits=limits)
-
-    def _whole(self, artefact: str) -> str:
-        return splice(self._original, artefact) if artefact.strip() else artefact
-
-    def _placed(self, verdict: Verdict, artefact: str) -> Verdict:
-        """Without places in the text where the reply is only a part: they are those of the whole file."""
-        if self._whole(artefact) == artefact:
-            return verdict
-        checks = tuple(
-            msgspec.structs.replace(check, diagnostics=tuple(msgspec.structs.replace(d, span=None) for d in check.diagnostics))
-            for check in verdict.checks
-        )
-        diagnostics = tuple(msgspec.structs.replace(d, span=None) for d in verdict.diagnostics)
-        return msgspec.structs.replace(verdict, checks=checks, diagnostics=diagnostics)
 
 
 def _prompt(task: Task, before: Verdict) -> str:

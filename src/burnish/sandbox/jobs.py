@@ -59,9 +59,9 @@ class Job(ABC):
     has_driver: ClassVar[bool] = False
 
     @property
-    def source(self) -> str:
-        """Python source to be compiled for the guest beforehand; empty if there is none."""
-        return ""
+    def source(self) -> str | None:
+        """The judged program's Python source; None if it has none."""
+        return None
 
     def units(self) -> int:
         """How many units (time limits) it has, at least 1."""
@@ -87,8 +87,8 @@ class Job(ABC):
         """What the driver has to know, beside its limits."""
         return {}
 
-    def requests(self, bounds: Bounds, code: bytes | None) -> tuple[bytes, bytes]:
-        """The request blocks of guest and driver (empty: no driver). Without its `code` the guest compiles the source itself."""
+    def requests(self, bounds: Bounds) -> tuple[bytes, bytes]:
+        """The request blocks of guest and driver (empty: no driver). The program itself comes after them (`artefact`)."""
         limits = {
             "memory_mb": bounds.memory_mb,
             "file_mb": bounds.file_mb,
@@ -96,8 +96,8 @@ class Job(ABC):
             "output_bytes": bounds.output_bytes,
             "cpu_total_s": math.ceil(bounds.cpu_s * self.units()) + 1,
         }
-        guest = {**limits, "code": code, "source": "" if code else self.source, **self._guest()}
-        return _block(guest), _block({**limits, **self._driver()}) if self.has_driver else b""
+        guest = {**limits, "has_artefact": self.source is not None, **self._guest()}
+        return _block(guest), _block({**limits, "has_artefact": False, **self._driver()}) if self.has_driver else b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +117,9 @@ class Calls(_ProgramJob):
     """Call the entry point once per `(unit, args, kwargs)`, in order, in one process. Values must be plain data.
 
     `ways`, if given, says for each call how it is made: `()` plainly; with `"list"` what it returns is made a list if it is
-    iterable; with `"arguments"` the answer is a pair of what it returned and its arguments afterwards; `("new",)` keeps the
-    object it returns and answers None; `("method", name)` calls a method of the object kept last.
+    iterable; with `"arguments"` the answer is a pair of what it returned and its arguments afterwards; `("through", name)` answers
+    with what the built-in function of that name makes of it; `("new",)` keeps the object it returns and answers None;
+    `("method", name)` calls a method of the object kept last.
     """
 
     calls: Sequence[tuple[int, tuple[Any, ...], dict[str, Any]]]
@@ -263,11 +264,11 @@ class Command(Job):
             "must_prove": self.must_prove,
         }
 
-    def requests(self, bounds: Bounds, code: bytes | None) -> tuple[bytes, bytes]:
+    def requests(self, bounds: Bounds) -> tuple[bytes, bytes]:
         """As always; but its files must fit, however small the files that it may write itself."""
         largest = max(map(len, (self.stdin, *self.files.values())))
         memory = _NO_LIMIT_MB if self.reserves_memory else bounds.memory_mb
-        return super().requests(replace(bounds, memory_mb=memory, file_mb=max(bounds.file_mb, (largest >> 20) + 1)), code)
+        return super().requests(replace(bounds, memory_mb=memory, file_mb=max(bounds.file_mb, (largest >> 20) + 1)))
 
 
 @dataclass
@@ -303,6 +304,12 @@ def _compiled(preamble: str) -> CodeType | str | None:
         return compile(preamble, wire.PREAMBLE, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return preamble
+
+
+def artefact(program: bytes | str | None) -> bytes:
+    """The block that brings a guest its program: code, source to be compiled there, or None for one that does not compile."""
+    data = marshal.dumps(program)
+    return wire.LENGTH.pack(len(data)) + data
 
 
 _COPIES = 2

@@ -25,7 +25,7 @@ from typing import Any
 
 from burnish.core.errors import SandboxError, Unavailable
 from burnish.sandbox.inside import codec, compiler, wire
-from burnish.sandbox.jobs import Bounds, Job, Run
+from burnish.sandbox.jobs import Bounds, Job, Run, artefact
 
 Stop = Callable[[tuple[Any, ...]], bool]
 """Called with every frame of the leading process; True ends the run at once."""
@@ -339,11 +339,14 @@ class _Exchange:
             math.ceil(self._bounds.total_wall_s * 1000),
         )
         self._server._control.send(order)
-        found = self._server.compile(self._job.source, self._bounds.wall_s / 2) if self._job.source else None
-        if found and found[0] == "syntax":
-            return self._called_off(found, cancel)
-        guest, driver = self._job.requests(self._bounds, found[1] if found else None)
+        guest, driver = self._job.requests(self._bounds)
         self._unsent[self._server._request] = memoryview(guest)
+        if not driver:
+            self._send()
+        compiled = self._compiled()
+        if compiled and compiled[0] == "syntax" and driver:
+            self._unsent.clear()
+            return self._called_off(compiled, cancel)
         if driver:
             self._unsent[self._server._driver_request] = memoryview(driver)
         self._send()
@@ -355,9 +358,21 @@ class _Exchange:
         for ready, frames in zip(self._ready, (self.run.guest, self.run.driver), strict=True):
             if ready:
                 frames.insert(0, ("ready",))
+        if compiled and compiled[0] == "syntax" and self.run.guest:
+            self.run.guest.append(compiled)
         self.run.wall_s = time.monotonic() - started
         self.run.output = bytes(self._output)
         return self.run
+
+    def _compiled(self) -> tuple[Any, ...] | None:
+        """Have the program compiled and append it to the guest's request, or the word that it does not compile; the frame that says why."""
+        if self._job.source is None:
+            return None
+        found = self._server.compile(self._job.source, self._bounds.wall_s / 2)
+        program = self._job.source if found is None else found[1] if found[0] == "code" else None
+        pipe = self._server._request
+        self._unsent[pipe] = memoryview(bytes(self._unsent.get(pipe, b"")) + artefact(program))
+        return found
 
     def _called_off(self, why: tuple[Any, ...], cancel: Cancel) -> Run:
         """The end of a run whose program does not compile: its seats have not been asked anything."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from burnish.core.records import Check, Message, Task, Trace, Verdict
 from burnish.signals.feedback import feedback
-from burnish.signals.prompts import ask, block, check_text, language, wanted
+from burnish.signals.prompts import REPLY, ask, block, check_text, request, wanted
 from burnish.signals.traces import printed_trace
 
 VERIFICATION = "[Plan Verification for"
@@ -126,7 +126,7 @@ def _tests(task: Task) -> str:
 
 
 def _only(task: Task) -> str:
-    return f"Reply with only the {wanted(task)}, in a {language(task)} code block."
+    return request(task, REPLY)
 
 
 def _user(*parts: str) -> Messages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from burnish.core.records import Diagnostic, Verdict
+from burnish.signals.feedback import feedback
 from burnish.signals.quote import one_line
 
 MOST = 8
@@ -16,6 +17,13 @@ def messages(verdict: Verdict, code: str, *, most: int = MOST) -> str:
     found = sorted(visible, key=lambda d: (_RANK[d.severity], d.span.line if d.span else 0))
     left = [f"… {len(found) - most} more …"] if len(found) > most else []
     return "\n".join([*(_message(d, code.splitlines()) for d in found[:most]), *left])
+
+
+def report(verdict: Verdict, code: str, *, failures: int) -> str:
+    """All that is wrong with `code`: what the tools said if it cannot be used, else its first `failures` failed tests."""
+    if verdict.status == "invalid" and (said := messages(verdict, code)):
+        return f"The code cannot be used:\n{said}"
+    return feedback(verdict, failures=failures)
 
 
 def _all(verdict: Verdict) -> list[Diagnostic]:

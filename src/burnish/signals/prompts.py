@@ -11,31 +11,38 @@ from burnish.signals.feedback import feedback
 from burnish.signals.quote import lines, one_line
 from burnish.text.code import fenced
 
-REPLY = "Reply with only the {}, in a {} code block."
+REPLY = "Reply with only the {}, in a Python code block."
 STOP = ("\n```\n",)
 """Where a reply may be cut: its code block is closed. What would follow is never read, and small models are talkative."""
 MAX_CHECK = 1000
 """Longest check that is shown as it is, in characters."""
-EXPLAIN = "First explain in one or two sentences why the code is wrong. Then write the corrected {} in a {} code block."
-REFINE = "Write the corrected {} in a {} code block."
+EXPLAIN = "First explain in one or two sentences why the code is wrong. Then write the corrected {} in a Python code block."
+REFINE = "Write the corrected {} in a Python code block."
 _LANGUAGES = {"python": ("Python", "python"), "python_tests": ("Python", "python"), "c": ("C", "c"), "cpp": ("C++", "cpp")}
 """By kind of task: the language as it is called, and as it is written behind a fence."""
 
 
 def ask(task: Task) -> tuple[Message, ...]:
     """The first turn: the task's statement with its visible examples."""
-    parts = (task.prompt.strip(), _examples(task), REPLY.format(wanted(task), language(task)))
+    parts = (task.prompt.strip(), _examples(task), request(task, REPLY))
     return (Message(role="user", content="\n\n".join(part for part in parts if part)),)
 
 
-def ask_refinement(task: Task, code: str, verdict: Verdict, *, explain: bool, failures: int = 1) -> tuple[Message, ...]:
-    """Problem, wrong code, feedback and the request to repair it: LeDex's format (c) with `explain`, (b) without."""
-    request = (EXPLAIN if explain else REFINE).format(wanted(task), language(task))
+def ask_refinement(task: Task, code: str, verdict: Verdict, *, explain: bool, told: str = "") -> tuple[Message, ...]:
+    """Problem, wrong code, feedback and the request to repair it: LeDex's format (c) with `explain`, (b) without.
+
+    `told` is said about the code in place of its first failure.
+    """
     return (
         *ask(task),
         Message(role="assistant", content=block(task, code)),
-        Message(role="user", content=f"{feedback(verdict, failures=failures)}\n\n{request}"),
+        Message(role="user", content=f"{told or feedback(verdict)}\n\n{request(task, EXPLAIN if explain else REFINE)}"),
     )
+
+
+def request(task: Task, words: str) -> str:
+    """One of the requests above for this task: what is wanted is filled in, and its language takes the place of Python."""
+    return words.format(wanted(task)).replace("Python", language(task))
 
 
 def block(task: Task, code: str) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from burnish.core.errors import InputError
 from burnish.core.records import Message, Task
-from burnish.signals.prompts import REFINE, ask
+from burnish.signals.prompts import REFINE, ask, request
+from burnish.signals.steps import out_of_ten
 from burnish.text.code import fenced
 
 TESTS = (
@@ -38,11 +39,10 @@ def ask_review(task: Task, code: str, scores: Sequence[float]) -> tuple[Message,
 
 def ask_repair(task: Task, code: str, scores: Sequence[float], review: str) -> tuple[Message, ...]:
     """Show the scored solution and the review, and ask for the whole solution anew (MAgICoRe's Refiner)."""
-    wanted = "function" if "entry_point" in task.context else "program"
     return (
         *ask(task),
         Message(role="assistant", content=fenced(scored_lines(code, scores))),
-        Message(role="user", content=REPAIR.format(review=review[:LONGEST_REVIEW].strip()) + REFINE.format(wanted)),
+        Message(role="user", content=REPAIR.format(review=review[:LONGEST_REVIEW].strip()) + request(task, REFINE)),
     )
 
 
@@ -59,8 +59,3 @@ def scored_lines(code: str, scores: Sequence[float]) -> str:
         )
     marks = dict(zip(steps[-len(scores) :], scores, strict=False))
     return "\n".join(f"{line}  # (Score: {out_of_ten(marks[i])}/10)" if i in marks else line for i, line in enumerate(lines))
-
-
-def out_of_ten(score: float) -> int:
-    """A score in [0, 1] as n of n/10: rounded to one decimal first, as MAgICoRe does."""
-    return round(round(score, 1) * 10)

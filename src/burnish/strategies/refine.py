@@ -10,6 +10,7 @@ import random
 
 from burnish.core.budget import Meter
 from burnish.core.records import Attempt, Task
+from burnish.signals.messages import report
 from burnish.signals.prompts import ask, ask_refinement, wrong_code
 from burnish.strategies.base import Best, Judge, Writer
 
@@ -24,7 +25,8 @@ async def refine(
         held, verdict = best.judged
         if verdict.passed or not verdict.scored:
             break
-        turn = ask_refinement(task, wrong_code(held), verdict, explain=False, failures=failures)
+        code = wrong_code(held)
+        turn = ask_refinement(task, code, verdict, explain=False, told=report(verdict, code, failures=failures))
         attempt = await policy.write(turn, op="refine", parent=held, round=round)
         best.offer((attempt, await verifier.verify(attempt)))
     return best.judged[0]

@@ -41,7 +41,7 @@ async def rethink_mcts(
     search = _Search(task, policy, verifier, width, temperature)
     root = Node()
     await search.expand(root, "", 0)
-    for rollout in range(1, rollouts + 1):
+    for rollout in range(rollouts):
         if budget.calls >= most_calls:
             break
         node = select(root, _score)

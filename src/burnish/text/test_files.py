@@ -49,6 +49,16 @@ def names_in(source: str) -> list[str]:
     return list(names)
 
 
+def imports_of(source: str) -> set[str]:
+    """Top-level names of the modules that source code imports; none if it cannot be parsed."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return {name.partition(".")[0] for name in plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}} - {""}
+
+
 def _tests(statement: ast.stmt) -> Iterator[tuple[str, list[ast.stmt]]]:
     if isinstance(statement, ast.Assert):
         yield f"line {statement.lineno}", [statement]

@@ -66,7 +66,9 @@ def wrong(call: Call, frame: Frame, source: str, hidden: bool) -> Wrong | None:
         shown = f"arguments {values.show(arguments)}"
         message = f"left its arguments as {values.show(arguments)}, expected {values.show(call.mutates)}"
         return Wrong("fail", report.diagnostic("python.wrong_arguments", message, hidden), shown)
-    return Wrong("fail", report.diagnostic("python.wrong_value", f"returned {shown}, expected {due(call)}", hidden), shown)
+    is_made = call.way[:1] == ("through",)
+    message = f"{call.way[1]} of what it returned is {shown}" if is_made else f"returned {shown}"
+    return Wrong("fail", report.diagnostic("python.wrong_value", f"{message}, expected {due(call)}", hidden), shown)
 
 
 def due(call: Call) -> str:
@@ -87,6 +89,8 @@ def example(entry_point: str, calls: Sequence[Call], actual: str) -> Counterexam
 def source_of(entry_point: str, calls: Sequence[Call]) -> str:
     """Source text of the last call, bounded; of a sequence, as many of the steps before it as there is room for."""
     last = calls[-1]
+    if last.way[:1] == ("through",):
+        return f"{last.way[1]}({values.call_source(entry_point, last.args, last.kwargs)})"
     if last.way[:1] not in (("new",), ("method",)):
         return values.call_source(entry_point, last.args, last.kwargs)
     steps = [_step_source(entry_point, call) for call in calls]

@@ -206,7 +206,11 @@ def _check_function(spec: CheckSpec, entry_point: str) -> Plan:
 def _table(spec: CheckSpec, rows: list[tables.Row] | None) -> CallCheck | None:
     if not rows:
         return None
-    return CallCheck(spec, tuple(Call(args, kwargs, due, tolerance=tolerance, loose=loose) for args, kwargs, due, tolerance, loose in rows))
+    calls = (
+        Call(row.args, row.kwargs, row.expected, tolerance=row.tolerance, loose=row.loose, way=("through", row.through) * bool(row.through))
+        for row in rows
+    )
+    return CallCheck(spec, tuple(calls))
 
 
 def _stdio(spec: CheckSpec, entry_point: str) -> StdioCheck:

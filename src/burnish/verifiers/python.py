@@ -42,6 +42,7 @@ INPUTS = 16
 class PythonVerifier(Pooled):
     """The verifier of `Task.kind == "python"`. Its jails start when first needed, one per core unless `workers` says otherwise.
 
+    `packages` are installed ones that programs may import; `preload` names modules that every program finds already imported.
     With `isolation="shared"` program and tests share one address space. With `runs` above 1 every check is judged that often,
     in fresh processes; what the runs disagree on is unknown. With `minimize` above 0 the first wrong call's input is made
     smaller, trying so many inputs, for tasks that have a reference.
@@ -56,6 +57,7 @@ class PythonVerifier(Pooled):
         workers: int | None = None,
         level: str | None = None,
         packages: Sequence[str] = (),
+        preload: Sequence[str] = (),
         isolation: Isolation = "separate",
         runs: int = 1,
         minimize: int = 0,
@@ -65,8 +67,9 @@ class PythonVerifier(Pooled):
         if runs < 1 or minimize < 0:
             raise InputError(f"PythonVerifier needs runs from 1 on and minimize from 0 on, found runs={runs}, minimize={minimize}.")
         self.isolation, self.runs, self.minimize = isolation, runs, minimize
-        self.sandbox = Sandbox(workers=workers, level=level, packages=packages)
-        self.tracing = Sandbox(workers=workers, level=level, packages=packages, preload=(*STANDARD_MODULES, "ast"))
+        loaded = (*STANDARD_MODULES, *preload)
+        self.sandbox = Sandbox(workers=workers, level=level, packages=packages, preload=loaded)
+        self.tracing = Sandbox(workers=workers, level=level, packages=packages, preload=(*loaded, "ast"))
         self._packages = tuple(packages)
 
     def doctor(self) -> Sequence[ToolReport]:

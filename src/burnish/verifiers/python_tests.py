@@ -26,7 +26,7 @@ from burnish.verifiers.base import Limits, ToolReport
 
 __all__ = ["PythonTestsVerifier", "python_tests", "suite_task"]
 
-_PARTS = ("_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+PYTEST_PARTS = ("_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 """What pytest is made of; which of them are needed depends on its version."""
 
 
@@ -37,7 +37,7 @@ class PythonTestsVerifier(Pooled):
     version = "1"
 
     def __init__(self, *, workers: int | None = None, level: str | None = None, packages: Sequence[str] = ()) -> None:
-        needed = ("pytest", *(name for name in _PARTS if importlib.util.find_spec(name)), *packages)
+        needed = ("pytest", *(name for name in PYTEST_PARTS if importlib.util.find_spec(name)), *packages)
         self._packages = needed
         self.sandbox = Sandbox(workers=workers, level=level, preload=(*STANDARD_MODULES, "pytest"), packages=needed)
 

@@ -70,14 +70,21 @@ def _turn(
         hidden=hidden.status if hidden else "",
         prompt="" if parent else _transcript(attempt.messages),
         feedback=last if parent else "",
-        explanation="\n\n".join(attempt.text[s.start : s.end] for s in attempt.spans if s.kind == "explanation" and attempt.artefacts),
+        explanation=_prose(attempt),
         text=attempt.text,
-        before=parent.artefacts.get("code", "") if parent else None,
+        before=parent.artefacts.get("code", "") if parent and parent.is_answer and attempt.is_answer else None,
         marks=tuple(_marks(verdict for verdict in verdicts if verdict)),
         checks=tuple(_check_line(task, check) for verdict in verdicts if verdict for check in verdict.checks),
         facts=_facts(attempt, handed_in),
         depth=depth,
     )
+
+
+def _prose(attempt: Attempt) -> str:
+    """What explains the attempt's program; all of a reply that is prose by itself (a plan, a review)."""
+    if not attempt.is_answer:
+        return attempt.text
+    return "\n\n".join(attempt.text[s.start : s.end] for s in attempt.spans if s.kind == "explanation" and attempt.artefacts)
 
 
 def _facts(attempt: Attempt, handed_in: bool) -> tuple[str, ...]:

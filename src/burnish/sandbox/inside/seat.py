@@ -32,12 +32,16 @@ class Seat:
 
     def __init__(self, request_pipe: int, result_pipe: int, progress: Any, limit_processes: bool) -> None:
         self.request: dict[str, Any] = marshal.loads(wire.read_block(request_pipe))
-        os.close(request_pipe)
         os.set_blocking(result_pipe, True)
         self._pipe = result_pipe
         self._progress = progress
         self.limit = int(self.request["output_bytes"])
         _apply_limits(self.request, limit_processes)
+        self.artefact: bytes | str | None = None
+        """The judged program: its code, its source if the seat has to compile it, None if it does not compile."""
+        if self.request["has_artefact"]:  # it comes later: it is compiled while the seat reads the rest
+            self.artefact = marshal.loads(wire.read_block(request_pipe))
+        os.close(request_pipe)
 
     def send(self, *frame: Any) -> None:
         """Send one frame to the trusted parent."""

@@ -1,7 +1,8 @@
 """The formats between the trusted parent, the warden, the nursery and the seats. Constants and a few lines of framing.
 
 Parent → nursery: one `ORDER` per run, or `ABORT`. Nursery → parent: one `REPLY` per run. A seat (a forked process that
-runs code) reads its request, a marshal block, from its own pipe, and sends frames (length + codec bytes) on another.
+runs code) reads its request, a marshal block, and then the program, another one, from its own pipe, and sends frames
+(length + codec bytes) on a second pipe.
 """
 
 from __future__ import annotations
