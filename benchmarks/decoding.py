@@ -21,7 +21,7 @@ def main(rows: int, steps: int = 25) -> None:
     import torch
 
     from burnish.models._cpu import PackedLinear
-    from burnish.models._decoder import Row
+    from burnish.models._row import Row
 
     policy = load("embedded")
     decoder = policy._decoder()  # type: ignore[attr-defined]

@@ -8,8 +8,10 @@ result on disk, and returns a record. Errors are `BurnishError`s whose text is m
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,19 +22,24 @@ from burnish.core import plugins
 from burnish.core.budget import Budget
 from burnish.core.errors import InputError, UnknownName
 from burnish.core.options import parse_budget, parse_options
-from burnish.core.records import CheckSpec, Example, Record, Sampling, Task, Verdict
+from burnish.core.records import Check, CheckSpec, Example, Record, Sampling, Task, Verdict
 from burnish.signals.prompts import STOP
 from burnish.verifiers.base import Limits
 
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
+    from burnish.models import Need
     from burnish.models.base import Policy
+    from burnish.objectives.base import Formula
     from burnish.recipes._demo_records import DemoResult
     from burnish.recipes.demo import Stage
     from burnish.runs import Progress, SolveConfig
     from burnish.runs.repair import Repair
     from burnish.store.verdicts import VerdictCache
     from burnish.training.config import TrainConfig
+    from burnish.training.files import TrainPlan
+    from burnish.training.rollouts import RolloutSource
+    from burnish.training.stats import StepStats
     from burnish.training.trainer import TrainResult
     from burnish.verifiers.base import ToolReport, Verifier
 
@@ -48,6 +55,7 @@ __all__ = [
     "Limits",
     "Sampling",
     "averify",
+    "check_file",
     "compare_runs",
     "curate",
     "demo",
@@ -55,6 +63,8 @@ __all__ = [
     "evaluate",
     "export_run",
     "import_run",
+    "list_formulas",
+    "list_models",
     "list_plugins",
     "load_model",
     "load_tasks",
@@ -63,6 +73,7 @@ __all__ = [
     "repair",
     "solve",
     "solve_compared",
+    "train_file",
     "train_grpo",
     "train_sft",
     "verify",
@@ -82,11 +93,13 @@ def load_tasks(tasks: str, *, limit: int | None = None) -> list[Task]:
     return loaded[:limit]
 
 
-def load_model(model: str) -> Policy:
-    """A policy that can write and be trained: `embedded`, a local folder, or a hub name."""
+def load_model(
+    model: str, *, engine: str = "auto", needs: Collection[Need] | None = None, options: Mapping[str, Any] | None = None
+) -> Policy:
+    """A policy: `embedded`, a local folder, a hub name, a GGUF file, or a server's address. See `burnish.models.load`."""
     from burnish.models import load
 
-    return load(model)
+    return load(model, engine, needs=needs, **(options or {}))
 
 
 def verifier_of(tasks: Sequence[Task], options: Mapping[str, Any] | None = None) -> Verifier:
@@ -202,6 +215,8 @@ def solve(
     out: Path,
     strategy: str = "self_debug",
     model: str = "embedded",
+    engine: str = "auto",
+    engine_options: dict[str, Any] | None = None,
     samples: int = 1,
     limit: int | None = None,
     sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
@@ -215,7 +230,8 @@ def solve(
     from burnish.runs import SolveConfig
 
     config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
-    return _solve_all(tasks, {out: config}, model, limit, resume, lambda _, progress: on_progress(progress))[out]
+    chosen = (model, engine, engine_options or {})
+    return _solve_all(tasks, {out: config}, chosen, limit, resume, lambda _, progress: on_progress(progress))[out]
 
 
 def solve_compared(
@@ -224,6 +240,8 @@ def solve_compared(
     *,
     out: Path,
     model: str = "embedded",
+    engine: str = "auto",
+    engine_options: dict[str, Any] | None = None,
     samples: int = 1,
     limit: int | None = None,
     sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
@@ -247,18 +265,19 @@ def solve_compared(
         )
         for name in strategies
     }
-    found = _solve_all(tasks, configs, model, limit, resume, on_progress)
+    found = _solve_all(tasks, configs, (model, engine, engine_options or {}), limit, resume, on_progress)
     return dict(zip(strategies, found.values(), strict=True))
 
 
 def _solve_all(
     tasks: str,
     configs: Mapping[Path, SolveConfig],
-    model: str,
+    chosen: tuple[str, str, dict[str, Any]],
     limit: int | None,
     resume: bool,
     on_progress: Callable[[str, Progress], None],
 ) -> dict[Path, Evaluation]:
+    """Solve the tasks once for each run folder, one after another, with one model: its name, its engine and the engine's options."""
     from burnish.runs import check_references
     from burnish.runs.several import solve_several
 
@@ -267,8 +286,12 @@ def _solve_all(
         config.check()
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    manifest = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model}
-    asyncio.run(solve_several(loaded, load_model(model), verifier, configs, manifest, resume=resume, on_progress=on_progress))
+    model, engine, engine_options = chosen
+    manifest: dict[str, Any] = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model}
+    if engine != "auto" or engine_options:
+        manifest |= {"engine": engine, "engine_options": engine_options}
+    policy = load_model(model, engine=engine, options=engine_options)
+    asyncio.run(solve_several(loaded, policy, verifier, configs, manifest, resume=resume, on_progress=on_progress))
     return {folder: evaluate(folder) for folder in configs}
 
 
@@ -438,6 +461,12 @@ def train_grpo(
     on_progress: Update = lambda *_: None,
 ) -> TrainResult:
     """Train a model against the verifier of `tasks`; checkpoints and metrics go to `out`. See `burnish train grpo --help`."""
+    manifest = {"kind": "train grpo", "tasks": tasks, "model": model, "reward": reward}
+    return _train(out, model, config, manifest, resume, on_progress, rollouts=_rollout_source(tasks, reward))
+
+
+def _rollout_source(tasks: str, reward: str) -> RolloutSource:
+    """Tasks with their verifier, asked and rewarded as usual. Raises `InputError` if a task fails its own reference."""
     from burnish.runs import check_references
     from burnish.signals import rewards
     from burnish.signals.prompts import ask
@@ -450,27 +479,83 @@ def train_grpo(
         raise UnknownName("reward", reward, rewards.__all__)
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    source = RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value)
-    manifest = {"kind": "train grpo", "tasks": tasks, "model": model, "reward": reward}
-    return _train(out, model, config, manifest, resume, on_progress, rollouts=source)
+    return RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value)
+
+
+def train_file(file: Path, overrides: Sequence[str] = (), *, resume: bool = False, on_progress: Update = lambda *_: None) -> TrainResult:
+    """Train as a TOML file says; see `burnish train run --help`. `overrides` are `key=value` with a TOML value.
+
+    >>> from burnish.training.files import read_plan
+    >>> read_plan(b'examples = "e.jsonl"', ["train.learning_rate=1e-4", "out='runs/x'"]).train.learning_rate
+    0.0001
+    """
+    from burnish.training.files import read_plan
+    from burnish.training.trackers import tracked
+
+    plan = read_plan(file.read_bytes(), overrides)
+    manifest = {"kind": "train", "plan": {key: value for key, value in msgspec.to_builtins(plan).items() if key != "train"}}
+    with tracked(plan.trackers, plan.out, plan.train) as note:
+        return _train(Path(plan.out), plan.model, plan.train, manifest, resume, on_progress, note=note, **_sources(plan))
+
+
+def _sources(plan: TrainPlan) -> dict[str, Any]:
+    """The data that a plan names, as options of the trainer."""
+    from burnish.store.jsonl import read_records
+
+    named = {"examples": plan.examples, "validation": plan.validation, "labelled": plan.labelled, "preferences": plan.preferences}
+    found: dict[str, Any] = {name: list(read_records(Path(path), Example)) for name, path in named.items() if path}
+    if pairs := found.get("preferences"):
+        if len(pairs) % 2:
+            raise InputError(f"{plan.preferences} holds {len(pairs)} examples; pairs alternate: better, worse, better, worse …")
+        found["preferences"] = list(zip(pairs[0::2], pairs[1::2], strict=True))
+    if plan.tasks:
+        found["rollouts"] = _rollout_source(plan.tasks, plan.reward)
+    return found
+
+
+def check_file(file: Path, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> list[Check]:
+    """The preflight checks of a training file; see `burnish preflight --help`."""
+    from burnish.training._crew import Crew
+    from burnish.training.files import read_plan
+    from burnish.training.preflight import Setup, preflight
+
+    plan = read_plan(file.read_bytes(), overrides)
+    sources, policy = _sources(plan), load_model(plan.model)
+    data = {name: sources[name] for name in ("examples", "validation", "rollouts") if name in sources}
+    try:
+        return preflight(Setup(policy=policy, config=msgspec.to_builtins(plan.train), crew=Crew.here(), **data), only)
+    finally:
+        asyncio.run(policy.aclose())
 
 
 def _train(
-    out: Path, model: str, config: TrainConfig | None, manifest: dict[str, Any], resume: bool, on_progress: Update, **data: Any
+    out: Path,
+    model: str,
+    config: TrainConfig | None,
+    manifest: dict[str, Any],
+    resume: bool,
+    on_progress: Update,
+    *,
+    note: Callable[[StepStats], None] = lambda _: None,
+    **data: Any,
 ) -> TrainResult:
     from burnish.runs import open_run
     from burnish.training.config import TrainConfig
-    from burnish.training.stats import StepStats, numbers
+    from burnish.training.stats import numbers
     from burnish.training.trainer import train
 
-    settings, policy = config or TrainConfig(), load_model(model)
-    with open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) as log:
+    settings, policy = config or TrainConfig(), load_model(model, needs=["training"])
+    leads = os.environ.get("RANK", "0") == "0"  # of several processes only the first writes the run
+    run = open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) if leads else nullcontext()
+    with run as log:
 
-        def note(stats: StepStats) -> None:
+        def report(stats: StepStats) -> None:
+            assert log is not None
             log.add_metrics("train", stats.step, numbers(stats))
+            note(stats)
             on_progress(stats.step, stats.steps, f"loss {stats.loss:.4f}")
 
-        return train(policy, out, settings, resume=resume, on_step=note, **data)  # type: ignore[arg-type]
+        return train(policy, out, settings, resume=resume, on_step=report, **data)  # type: ignore[arg-type]
 
 
 def demo(*, out: Path, stage: Stage, quick: bool = False, seed: int = 0, resume: bool = False) -> DemoResult:
@@ -526,6 +611,36 @@ def doctor() -> list[ToolReport]:
     return examine()
 
 
+def list_models() -> dict[str, Any]:
+    """What may be given as a model and which engines read it here; the engines, what they can do, and how to mend what is missing."""
+    from burnish.models import report
+
+    engines = report()
+    readers = {kind: [row.name for row in engines if row.usable and kind in row.abilities.reads] for kind in MODEL_KINDS}
+    models = [{"write": words, "kind": kind, "engines": readers[kind]} for kind, words in MODEL_KINDS.items()]
+    return {"models": models, "engines": engines}
+
+
+MODEL_KINDS = {
+    "embedded": "embedded",
+    "checkpoint": "a checkpoint folder, or owner/name on the hub",
+    "gguf": "a .gguf file",
+    "endpoint": "a server's address, http://127.0.0.1:8080/v1 (several models: …/v1#name)",
+}
+"""Kind of model → what to write for it."""
+
+
 def list_plugins(family: str = "") -> dict[str, dict[str, str]]:
     """Family → name → one-line description. Raises `UnknownName` for a family that does not exist."""
     return plugins.catalogue(family)
+
+
+def list_formulas(family: str) -> dict[str, Formula]:
+    """Name → what a loss, advantage or weight computes, needs and takes as options, and its source. Imports torch.
+
+    Empty for a family without formulas (strategies, verifiers …). Raises `UnknownName` for a family that does not exist.
+    """
+    known = plugins.family_of(family)
+    if not plugins.FAMILIES[known].startswith("burnish.objectives."):
+        return {}
+    return {name: plugins.find(known, name) for name in plugins.names(known)}

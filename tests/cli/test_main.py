@@ -43,10 +43,12 @@ def burnish(capsys):
     return run
 
 
-COMMANDS = ["doctor", "demo", "verify", "solve", "repair", "curate", "train", "eval", "view", "export", "import", "list"]
+COMMANDS = [
+    *("doctor", "demo", "verify", "solve", "repair", "curate", "train", "preflight", "eval", "view", "export", "import", "list"),
+]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "train sft", "train grpo"])
+@pytest.mark.parametrize("command", [*COMMANDS, "train run", "train sft", "train grpo"])
 def test_every_command_explains_itself_with_an_example(burnish, command):
     code, out, _ = burnish(*command.split(), "--help")
     assert code == 0
@@ -79,6 +81,18 @@ def test_help_and_import_pull_no_heavy_package():
 def test_list_names_plug_ins(burnish):
     assert "self_debug" in burnish("list", "strategies")[1]
     assert {"strategies", "losses", "verifiers"} <= json.loads(burnish("list", "--json")[1]).keys()
+
+
+def test_list_shows_the_formulas_of_a_family(burnish):
+    out = " ".join(burnish("list", "losses")[1].split())
+    assert "max(-A r, -A clip(r, 1 - epsilon_low, 1 + epsilon_high)), r = exp(logp - old)" in out
+    assert "needs advantage, old" in out
+    assert "epsilon_low = 0.2, epsilon_high = 0.28" in out
+    assert "rho_t = 1[t = last] r" in " ".join(burnish("list", "advantages")[1].split())
+    icepop = json.loads(burnish("list", "weights", "--json")[1])["weights"]["icepop"]
+    assert icepop["needs"] == ["old", "rollout"]
+    assert icepop["options"] == {"lower": 0.5, "upper": 2.0}
+    assert icepop.keys() == {"summary", "formula", "needs", "options", "source"}
 
 
 def test_doctor_reports_the_jail(burnish):
@@ -174,6 +188,18 @@ def test_the_whole_circle_on_a_tiny_model(burnish, tmp_path, tiny_model):
     checkpoint = json.loads(out)["checkpoint"]
     with RunStore.open(sft) as log:
         assert [step for step, _ in log.metrics("train")] == [1, 2]
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'model = "{tiny_model}"\nout = "{tmp_path / "mixed"}"\nexamples = "{tmp_path / "e.jsonl"}"\ntasks = "{tasks}"\n'
+        "[train]\ncontroller = 'linear'\nsteps = 9\nbatch_size = 2\ngroup_size = 2\ntasks_per_step = 2\nmax_tokens = 8\n"
+    )
+    assert burnish("train", plan, "train.steps=2", "train.rl_loss=gspo")[0] == 0
+    with RunStore.open(tmp_path / "mixed") as log:
+        assert {"sft.loss", "rl.reward_mean", "plan.sft"} <= dict(log.metrics("train"))[2].keys()
+    code, out, _ = burnish("preflight", plan, "--only", "P02", "P06", "P09", "--json")
+    assert code == 0
+    assert [check["outcome"] for check in json.loads(out)] == ["pass"] * 3
+    assert "no setting train.stesp" in burnish("preflight", plan, "train.stesp=1")[2].replace("\n", " ")
     grpo = ["train", "grpo", "--tasks", tasks, "--model", checkpoint, "--out", rl, "--steps", 1, "--group-size", 2, "--max-tokens", 8]
     assert burnish(*grpo, "--tasks-per-step", 2)[0] == 0
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from burnish.core.errors import InputError, PolicyError
+from burnish.core.errors import InputError
 from burnish.core.records import Message
-from burnish.models import ByteRenderer, ChatRenderer, Renderer
+from burnish.models import ByteRenderer, ChatRenderer, HistoryRewritten, Renderer
 from burnish.models._checkpoint import embedded
 
 from .conftest import CHATML, build_tokenizer
@@ -99,12 +99,12 @@ def test_supervised_needs_an_assistant_turn(renderer: Renderer, conversation: li
 @pytest.mark.parametrize("template", [LAST_ONLY, STRIPS_THINKING])
 def test_a_template_that_rewrites_history_is_refused(template: str) -> None:
     renderer = ChatRenderer(TOKENIZER, chat_template=template)
-    with pytest.raises(PolicyError, match="not prefix-preserving"):
+    with pytest.raises(HistoryRewritten, match="not prefix-preserving"):
         renderer.extend((5, 6, END), [user("next")])
 
 
 def test_a_prompt_that_changes_with_its_answer_is_refused() -> None:
-    with pytest.raises(PolicyError, match="not prefix-preserving"):
+    with pytest.raises(HistoryRewritten, match="not prefix-preserving"):
         ChatRenderer(TOKENIZER, chat_template=LAST_ONLY).supervised([user("q"), assistant("x")])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from burnish.core.records import Message, Sampling
 from burnish.models import Completion, Policy, Request, load
 from burnish.models._decoder import common_prefix
 from burnish.models.transformers import TransformersPolicy
+from burnish.training._forward import TokenScorer
+from burnish.training._rows import Row
 
 from .conftest import build_model
 
@@ -105,6 +108,128 @@ def test_a_request_does_not_depend_on_its_batch(make_policy: Make, top_p: float)
         alone = run(alone_policy, [request])[0]
         assert (alone.ids, alone.stop_reason) == (completion.ids, completion.stop_reason)
         assert alone.logprobs == pytest.approx(completion.logprobs, abs=1e-5)
+
+
+def test_alone_and_among_63_others(make_policy: Make) -> None:
+    """Groups of 8 samples of one prompt, of all lengths, in batches of 64 and of 1: the same tokens in fp32."""
+    starts = prompts(8, seed=9)
+    asked = [
+        Request(
+            prompt_ids=starts[i // 8] + (7,) * 20, sampling=Sampling(max_tokens=4 + (i * 7) % 40, seed=i, temperature=(0.7, 1.0)[i % 2])
+        )
+        for i in range(64)
+    ]
+    together = run(make_policy(), asked)
+    alone_policy = make_policy()
+    for request, completion in list(zip(asked, together, strict=True))[::3]:
+        alone = run(alone_policy, [request])[0]
+        assert (alone.ids, alone.text, alone.stop_reason) == (completion.ids, completion.text, completion.stop_reason)
+        assert alone.logprobs == pytest.approx(completion.logprobs, abs=1e-5)
+
+
+def groups(count: int, size: int, length: int, **sampling: object) -> list[Request]:
+    """`size` samples each of `count` different prompts of `length` tokens."""
+    ids = np.random.default_rng(4).integers(3, 320, (count, length)).tolist()
+    return [
+        Request(prompt_ids=tuple(prompt), sampling=Sampling(**{"max_tokens": 6 + 5 * (i % 5), "seed": i, **sampling}))
+        for prompt in ids
+        for i in range(size)
+    ]
+
+
+def test_a_group_computes_and_stores_its_prompt_once(make_policy: Make) -> None:
+    policy = make_policy(endless())
+    asked = groups(3, 8, 50)
+    with policy._batcher._weights, policy._batcher._condition:  # all arrive before the first step
+        futures = [policy._batcher.submit(request) for request in asked]
+    got = [future.result(60) for future in futures]
+    counters = policy.counters()
+    assert counters.prompt_tokens == 3 * 49
+    assert counters.tokens == sum(request.sampling.max_tokens for request in asked)
+    assert counters.steps == 26
+    assert counters.rows_per_step == pytest.approx(counters.tokens / 26)
+    assert 0 < counters.busy_share <= 1
+    assert {bank.columns for bank, _ in policy._batcher._decoder._banks.values()} == {64}  # of 76 tokens, 49 lie in the prefix
+    for request, completion in zip(asked, got, strict=True):
+        assert torch.allclose(torch.tensor(completion.logprobs), recomputed(policy, request, completion), atol=1e-4)
+    again = run(policy, asked[:1])[0]
+    assert again.ids == got[0].ids
+    assert policy.counters().prompt_tokens == 3 * 49  # a prompt that comes back is still there
+
+
+def test_new_weights_never_meet_an_old_prefix(make_policy: Make) -> None:
+    policy = make_policy()
+    asked = groups(1, 8, 40)
+    run(policy, asked)
+    with policy.exclusive(), torch.no_grad():
+        for weight in policy.model.parameters():
+            weight.mul_(1.5)
+    for request, completion in zip(asked, run(policy, asked), strict=True):
+        assert torch.allclose(torch.tensor(completion.logprobs), recomputed(policy, request, completion), atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_batch": 5}, {"cache_tokens": 300}, {"prefill_tokens": 20}])
+def test_groups_and_singles_mix(make_policy: Make, options: dict[str, int]) -> None:
+    policy = make_policy(**options)
+    asked = [*groups(2, 6, 40), *requests(10), *groups(1, 3, 30)]
+    asked = [asked[i] for i in np.random.default_rng(0).permutation(len(asked))]
+    for request, completion in zip(asked, run(policy, asked), strict=True):
+        assert torch.allclose(torch.tensor(completion.logprobs), recomputed(policy, request, completion), atol=1e-4)
+
+
+def test_one_long_row_does_not_block_short_ones(make_policy: Make) -> None:
+    policy = make_policy(endless(), cache_tokens=600)
+    long = Request(prompt_ids=(5,) * 150, sampling=Sampling(max_tokens=100, seed=1))
+    short = [Request(prompt_ids=(6, 7, i), sampling=Sampling(max_tokens=5, seed=i)) for i in range(3, 23)]
+
+    async def scenario() -> None:
+        running = asyncio.create_task(policy.generate(long))
+        await asyncio.gather(*map(policy.generate, short))
+        assert not running.done()
+        await running
+
+    asyncio.run(scenario())
+    assert policy.counters().rows_per_step > 1.5
+
+
+def test_a_long_prompt_waits_while_rows_run(make_policy: Make) -> None:
+    """At most one prefill pass of new prompt tokens between two steps, however many wait."""
+    policy = make_policy(endless(), prefill_tokens=50)
+    asked = [Request(prompt_ids=tuple(range(3 + 40 * i, 43 + 40 * i)), sampling=Sampling(max_tokens=20)) for i in range(5)]
+    widths = []
+    forward = policy.model.forward
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        widths.append(tuple(kwargs["input_ids"].shape))
+        return forward(*args, **kwargs)
+
+    policy.model.forward = watched
+
+    async def scenario() -> None:
+        first = asyncio.create_task(policy.generate(asked[0]))
+        while not widths:
+            await asyncio.sleep(0.001)
+        await asyncio.gather(first, *map(policy.generate, asked[1:]))
+
+    asyncio.run(scenario())
+    prefills = [index for index, (_, steps) in enumerate(widths) if steps > 1]
+    assert len(prefills) == 5
+    assert all(later - earlier > 1 for earlier, later in pairwise(prefills))
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+def test_recorded_logprobs_are_those_of_the_trainer(make_policy: Make, temperature: float) -> None:
+    policy = make_policy()
+    asked = groups(4, 4, 30, temperature=temperature)
+    got = run(policy, asked)
+    rows = [
+        Row(id="", ids=r.prompt_ids + c.ids, positions=tuple(range(len(r.prompt_ids), len(r.prompt_ids) + len(c.ids))))
+        for r, c in zip(asked, got, strict=True)
+    ]
+    with torch.no_grad():
+        scores = TokenScorer(policy.model)(rows, temperature=temperature)["logp"]
+    worst = max(float((scores[i, : len(c.ids)] - torch.tensor(c.logprobs)).abs().max()) for i, c in enumerate(got))
+    assert worst < 1e-4
 
 
 def test_order_of_arrival_does_not_matter(make_policy: Make) -> None:

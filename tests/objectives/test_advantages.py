@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from burnish.objectives.advantages.dr_grpo import dr_grpo
 from burnish.objectives.advantages.grpo import grpo
 from burnish.objectives.advantages.rloo import rloo
+from burnish.objectives.base import AdvantageBatch
 
 ALL = (grpo, dr_grpo, rloo)
 NAN = float("nan")
 
 
-def advantages(function, rewards, group=None, **options):
+def advantages(estimator, rewards, group=None, **options):
     group = [0] * len(rewards) if group is None else group
-    result = function(torch.tensor(rewards, dtype=torch.float64), torch.tensor(group, dtype=torch.int64), **options)
+    batch = AdvantageBatch(reward=torch.tensor(rewards, dtype=torch.float64), group=torch.tensor(group, dtype=torch.int64))
+    result = estimator.function(batch, estimator.options(options))
     assert result.shape == (len(rewards),)
     return result.tolist()
 
@@ -79,7 +81,8 @@ def test_groups_do_not_mix_and_may_interleave(function) -> None:
 
 
 def test_constant_group_in_float32_has_no_rounding_signal() -> None:
-    got = grpo(torch.full((7,), 0.1), torch.zeros(7, dtype=torch.int64))
+    batch = AdvantageBatch(reward=torch.full((7,), 0.1), group=torch.zeros(7, dtype=torch.int64))
+    got = grpo.function(batch, grpo.defaults)
     assert got.tolist() == [0.0] * 7
 
 

@@ -48,8 +48,8 @@ def test_a_broken_line_is_named_with_what_is_wrong(tmp_path, line, message):
 
 
 def test_broken_invariants_of_a_record_are_input_errors():
-    with pytest.raises(InputError, match=r"here: not a TokenRecord: 1 sampled tokens but 0 log-probabilities"):
-        to_record({"ids": [1], "sampled": [[0, 1]], "logprobs": []}, TokenRecord, "here")
+    with pytest.raises(InputError, match=r"here: not a TokenRecord: 1 sampled tokens but 2 log-probabilities"):
+        to_record({"ids": [1], "sampled": [[0, 1]], "logprobs": [-1.0, -1.0]}, TokenRecord, "here")
 
 
 def test_missing_files_and_folders_are_input_errors(tmp_path):

@@ -7,50 +7,8 @@ import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaModel
 
 from burnish.core.errors import InputError
-from burnish.training import _forward
-from burnish.training._forward import TokenScorer, token_scores
+from burnish.training._forward import TokenScorer
 from burnish.training._rows import Row
-
-
-def plain(hidden, weight, targets, temperature):
-    log_probability = ((hidden @ weight.T).float() / temperature).log_softmax(-1)
-    entropy = -(log_probability.exp() * log_probability).sum(-1)
-    return log_probability.gather(1, targets[:, None]).squeeze(1), entropy
-
-
-@pytest.mark.parametrize("temperature", [1.0, 0.6])
-@pytest.mark.parametrize("chunk_tokens", [1, 3, 100])
-@pytest.mark.parametrize("tokens", [1, 7])
-def test_values_and_gradients_are_those_of_log_softmax(monkeypatch, tokens, chunk_tokens, temperature) -> None:
-    monkeypatch.setattr(_forward, "CHUNK_ELEMENTS", chunk_tokens * 11)
-    torch.manual_seed(0)
-    hidden, weight = torch.randn(tokens, 5, requires_grad=True), torch.randn(11, 5, requires_grad=True)
-    targets, slopes = torch.randint(11, (tokens,)), torch.randn(2, tokens)
-    ours = token_scores(hidden, weight, targets, temperature, True)
-    theirs = plain(hidden, weight, targets, temperature)
-    for mine, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(mine, other, atol=1e-5)
-    mine = torch.autograd.grad(sum((s * v).sum() for s, v in zip(slopes, ours, strict=True)), (hidden, weight))
-    other = torch.autograd.grad(sum((s * v).sum() for s, v in zip(slopes, theirs, strict=True)), (hidden, weight))
-    for a, b in zip(mine, other, strict=True):
-        assert torch.allclose(a, b, atol=1e-5)
-
-
-def test_nothing_as_large_as_the_logits_is_kept_for_the_backward_pass() -> None:
-    sizes = []
-    hidden, weight = torch.randn(64, 8, requires_grad=True), torch.randn(1000, 8, requires_grad=True)
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: sizes.append(tensor.numel()) or tensor, lambda tensor: tensor):
-        token_scores(hidden, weight, torch.zeros(64, dtype=torch.int64))
-    assert max(sizes) == weight.numel()
-
-
-def test_a_frozen_head_gets_no_gradient() -> None:
-    hidden, weight = torch.randn(3, 4, requires_grad=True), torch.randn(9, 4)
-    logp, _ = token_scores(hidden, weight, torch.tensor([1, 2, 3]))
-    logp.sum().backward()
-    assert weight.grad is None
-    assert hidden.grad is not None
-
 
 ROWS = [
     Row(id="a", ids=(3, 9, 8, 1, 4, 7, 7, 1), positions=(5, 6, 7)),

@@ -9,7 +9,7 @@ import pytest
 
 from burnish.core.errors import InputError, PolicyError
 from burnish.core.records import Sampling
-from burnish.training._streams import RolloutStream
+from burnish.training._rollout_stream import RolloutStream
 from burnish.training.config import TrainConfig
 from burnish.training.rollouts import collect
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from burnish.core.errors import InputError, UnknownName
 from burnish.core.records import Example, Message, TokenRecord
 from burnish.models._renderer import ByteRenderer
+from burnish.training._layout import packed_tokens
 from burnish.training._micro import micro_batches
 from burnish.training._rows import Row, supervised_row
 from burnish.training._streams import SupervisedStream, pass_indices
@@ -100,13 +101,31 @@ def test_fingerprint_sees_every_field() -> None:
     assert len({fingerprint(base), fingerprint(base, base), *map(fingerprint, others)}) == 4
 
 
-@given(st.lists(st.integers(1, 50), max_size=20), st.integers(1, 120))
-def test_micro_batches_lose_nothing_and_keep_to_the_budget(lengths, budget) -> None:
-    rows = [Row(id=str(n), ids=(0,) * (length + 1), positions=(length,)) for n, length in enumerate(lengths)]
-    batches = micro_batches(rows, budget)
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3)), max_size=20), st.integers(1, 120), st.booleans())
+def test_micro_batches_lose_nothing_and_keep_to_the_budget(shapes, budget, packed) -> None:
+    """Rows of four prompts; padding counts only where rows do not run packed."""
+    rows = [
+        Row(id=str(n), ids=(prompt,) * length + (9, 9), positions=(length, length + 1)[: 1 + n % 2])
+        for n, (length, prompt) in enumerate(shapes)
+    ]
+    batches = micro_batches(rows, budget, packed=packed)
     assert sorted(row.id for batch in batches for row in batch.rows) == sorted(row.id for row in rows)
     for batch in batches:
-        assert len(batch.rows) == 1 or len(batch.rows) * max(row.length for row in batch.rows) <= budget
+        size = packed_tokens(batch.rows) if packed else len(batch.rows) * max(row.length for row in batch.rows)
+        assert len(batch.rows) == 1 or size <= budget
+
+
+def test_a_group_stays_together_in_its_order() -> None:
+    rows = [Row(id=f"{group}{n}", ids=(1,) * (5 + group + n), positions=(4 + group,), group=group) for group in range(4) for n in range(2)]
+    batches = micro_batches(rows, 12, together=True)
+    assert all([row.id[1] for row in batch.rows] == ["0", "1"] * (len(batch.rows) // 2) for batch in batches)
+    assert len(batches) > 1
+    assert sum(len(batch.rows) for batch in batches) == 8
+
+
+def test_a_group_shares_its_prompt_in_one_micro_batch() -> None:
+    rows = [Row(id=f"{n}", ids=(*[1] * 10, n, n), positions=(10, 11)) for n in range(4)]
+    assert [batch.tokens for batch in micro_batches(rows, 16)] == [14]
 
 
 def test_wrong_settings_say_what_is_wrong() -> None:

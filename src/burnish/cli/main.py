@@ -17,6 +17,7 @@ from burnish.cli.doctor import doctor
 from burnish.cli.evaluate import evaluate
 from burnish.cli.export import export, import_run
 from burnish.cli.list_plugins import list_plugins
+from burnish.cli.preflight import preflight
 from burnish.cli.repair import repair
 from burnish.cli.solve import solve
 from burnish.cli.train import train
@@ -28,6 +29,7 @@ app = SubcommandApp()
 for command in (doctor, demo, verify, solve, repair, curate):
     app.command(command)
 app.command(train, name="train")
+app.command(preflight)
 app.command(name="eval")(evaluate)
 app.command(view)
 app.command(export)
@@ -38,7 +40,7 @@ app.command(name="list")(list_plugins)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run, and turn every expected failure into one message and a non-zero exit code (130 for Ctrl-C)."""
     try:
-        code = app.cli(prog="burnish", description=__doc__, args=arguments)
+        code = app.cli(prog="burnish", description=__doc__, args=_with_default_command(sys.argv[1:] if arguments is None else arguments))
     except BurnishError as error:
         err.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}")
         code = 1
@@ -53,3 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         err.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}.{mend}")
         code = 1
     sys.exit(code)
+
+
+def _with_default_command(arguments: Sequence[str]) -> list[str]:
+    """`train FILE.toml` means `train run FILE.toml`."""
+    named = len(arguments) > 1 and arguments[0] == "train" and arguments[1].endswith(".toml")
+    return ["train", "run", *arguments[1:]] if named else list(arguments)

@@ -19,6 +19,8 @@ def solve(
     *,
     tasks: str = "first-functions:test",
     model: str = "embedded",
+    engine: str = "auto",
+    engine_option: tuple[str, ...] = (),
     out: Path = Path("runs/solve"),
     samples: int = 1,
     limit: int | None = None,
@@ -38,7 +40,9 @@ def solve(
     Args:
         strategy: Name of the strategy (see `burnish list strategies`) or an import path.
         tasks: Task set, optionally with a split (`first-functions:test`, `humaneval`), or a JSONL file of tasks.
-        model: `embedded`, a local model folder, or a hub name.
+        model: `embedded`, a local model folder, a hub name, a .gguf file, or a server's address (`http://127.0.0.1:8080/v1`).
+        engine: `auto`, or an engine's name (see `burnish list models`).
+        engine_option: Options of the engine as name=value, for example `tokenizer=embedded`.
         out: Run folder to write; with --compare the folder that holds one run for each strategy.
         samples: Episodes per task.
         limit: Only the first this many tasks.
@@ -55,6 +59,8 @@ def solve(
 
     settings: dict[str, Any] = {
         "model": model,
+        "engine": engine,
+        "engine_options": api.parse_options(engine_option),
         "samples": samples,
         "limit": limit,
         "sampling": api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP),

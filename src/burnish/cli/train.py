@@ -1,4 +1,4 @@
-"""`burnish train sft` and `burnish train grpo`: learn from verified examples, or by trial against a verifier."""
+"""`burnish train FILE.toml`, `burnish train sft` and `burnish train grpo`: learn from verified examples, or by trial, or both."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from burnish.cli._console import err, print_json, progress
@@ -14,6 +15,31 @@ from burnish.training.config import TrainConfig
 train = SubcommandApp()
 
 Config = Annotated[TrainConfig, tyro.conf.arg(name="")]
+
+
+@train.command
+def run(
+    file: Positional[Path],
+    overrides: Positional[tuple[str, ...]] = (),
+    *,
+    resume: bool = False,
+    json: bool = False,
+) -> None:
+    """Train as a TOML file says: any mix of streams, losses, advantages and controllers. `burnish train FILE.toml` is the same.
+
+    Example: burnish train run plan.toml train.learning_rate=1e-5 train.controller=sasr out=runs/sasr
+
+    Args:
+        file: TOML file: model, out, examples, tasks, reward, preferences, validation, trackers, and a table [train] of settings.
+        overrides: `key=value` pairs that replace what the file says.
+        resume: Go on from the newest checkpoint in `out`.
+        json: Print one JSON document at the end.
+    """
+    from burnish import api
+
+    with progress("train", quiet=json) as update:
+        result = api.train_file(file, overrides, resume=resume, on_progress=update)
+    _show(result, json)
 
 
 @train.command

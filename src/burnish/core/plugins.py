@@ -28,6 +28,9 @@ FAMILIES: Mapping[str, str] = {
     "curation": "burnish.curation",
     "loss": "burnish.objectives.losses",
     "advantage": "burnish.objectives.advantages",
+    "weight": "burnish.objectives.weights",
+    "preference": "burnish.objectives.preferences",
+    "controller": "burnish.objectives.controllers",
     "recipe": "burnish.recipes",
 }
 """Family word → package that holds one module per plug-in."""
@@ -40,8 +43,8 @@ def names(family: str) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in HELPERS)
 
 
-HELPERS = frozenset({"base", "cached", "scorers", "selectors"})
-"""Module names inside a family that hold its protocol, a wrapper of its members or a family of its own, not a plug-in."""
+HELPERS = frozenset({"base", "cached", "scorers", "scores", "selectors", "weights"})
+"""Module names inside a family that hold its protocol, what is done with its members, or a family of its own, not a plug-in."""
 
 
 def find(family: str, name: str) -> Any:
@@ -71,11 +74,16 @@ def summary(family: str, name: str) -> str:
 
 def catalogue(family: str = "") -> dict[str, dict[str, str]]:
     """Family → name → summary. `family` may be given in singular or plural; empty means all."""
-    wanted = next((known for known in FAMILIES if family in (known, _plural(known), known.replace(" ", "-"))), "")
-    if family and not wanted:
-        raise UnknownName("family", family, map(_plural, FAMILIES))
-    chosen = [wanted] if wanted else list(FAMILIES)
+    chosen = [family_of(family)] if family else list(FAMILIES)
     return {_plural(known): {name: summary(known, name) for name in names(known)} for known in chosen}
+
+
+def family_of(word: str) -> str:
+    """The family word for one given in singular or plural. Raises `UnknownName` for a family that does not exist."""
+    for known in FAMILIES:
+        if word in (known, _plural(known), known.replace(" ", "-")):
+            return known
+    raise UnknownName("family", word, map(_plural, FAMILIES))
 
 
 def check_options(function: Any, options: Mapping[str, Any], what: str) -> None:

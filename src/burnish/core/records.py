@@ -8,7 +8,9 @@ Invariants are checked where records are made (`Verdict.of`), so that a stored r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Literal, dataclass_transform
 
 import msgspec
@@ -21,6 +23,7 @@ Outcome = Literal["pass", "fail", "timeout", "crash", "skip", "unknown", "error"
 EpisodeStatus = Literal["done", "budget", "error"]
 Severity = Literal["info", "warn", "error"]
 Role = Literal["system", "user", "assistant"]
+TokenKind = Literal["sampled", "content", "scaffold"]
 
 View = Literal["visible", "hidden", "all"]
 """Which checks of its task a verdict is about."""
@@ -91,35 +94,103 @@ class Span(Record):
 class TokenRecord(Record):
     """What the policy really read and wrote. Never re-tokenised; text is only a view of it.
 
-    `ids` is the whole sequence (prompt, then everything after). `sampled` lists half-open ranges of `ids` that this
-    attempt's policy sampled; `logprobs` holds one behaviour log-probability (natural log, after temperature) per
-    sampled position, in order. Masks derive from `sampled`, never from a chat role.
+    `ids` is the whole sequence (prompt, then everything after). `sampled` lists ascending half-open ranges of `ids` that
+    this attempt's policy sampled; `logprobs` holds one behaviour log-probability (natural log, after temperature) per
+    sampled position, in order: None where the engine gave no finite one, empty if it does not tell at all. Masks derive from
+    `sampled`, never from a chat role.
     """
 
     ids: tuple[int, ...]
     sampled: tuple[tuple[int, int], ...]
-    logprobs: tuple[float, ...]
+    logprobs: tuple[float | None, ...]
+    content: tuple[tuple[int, int], ...] = ()
+    """Ascending ranges of message text that was read. Neither sampled nor content is scaffold: headers, ends, line breaks.
+
+    Conversations record it; records of single completions leave it empty."""
+    temperatures: tuple[float, ...] = ()
+    """One per sampled token, where they differ among each other. Empty: as the attempt's `sampling` says."""
+    raw_logprobs: tuple[float | None, ...] = ()
+    """At temperature 1 over the whole vocabulary, one per sampled token. Empty: the same as `logprobs`."""
+    kept: tuple[float, ...] = ()
+    """Mass that truncated sampling left, one per sampled token: `logprobs` + ln(kept) is of the whole distribution. Empty: all."""
 
     def __post_init__(self) -> None:
         count = sum(end - start for start, end in self.sampled)
-        if count != len(self.logprobs):
-            raise ValueError(f"{count} sampled tokens but {len(self.logprobs)} log-probabilities: they must match.")
-        if any(not 0 <= start <= end <= len(self.ids) for start, end in self.sampled):
-            raise ValueError(f"sampled ranges {self.sampled} leave the {len(self.ids)} token ids.")
+        for field, word in PER_TOKEN.items():
+            values = getattr(self, field)
+            if values and len(values) != count:
+                raise ValueError(f"{count} sampled tokens but {len(values)} {word}: they must match.")
+        for name, ranges in (("sampled", self.sampled), ("content", self.content)):
+            if any(not 0 <= start <= end <= len(self.ids) for start, end in ranges):
+                raise ValueError(f"{name} ranges {ranges} leave the {len(self.ids)} token ids.")
+        both = sorted((*self.sampled, *self.content))
+        ascending = list(self.sampled) == sorted(self.sampled)
+        if not ascending or any(end > start for (_, end), (start, _) in pairwise(both)):
+            raise ValueError(f"sampled ranges {self.sampled} and content ranges {self.content} must ascend without overlap.")
+        if not all(value is not None and math.isfinite(value) for value in self.logprobs):
+            finite = tuple(value if value is not None and math.isfinite(value) else None for value in self.logprobs)
+            msgspec.structs.force_setattr(self, "logprobs", finite)
+
+    @property
+    def kinds(self) -> tuple[TokenKind, ...]:
+        """What each token is, by who brought it: `sampled`, `content` or `scaffold`."""
+        kinds: list[TokenKind] = ["scaffold"] * len(self.ids)
+        for start, end in self.content:
+            kinds[start:end] = ["content"] * (end - start)
+        for start, end in self.sampled:
+            kinds[start:end] = ["sampled"] * (end - start)
+        return tuple(kinds)
+
+
+PER_TOKEN = {
+    "logprobs": "log-probabilities",
+    "temperatures": "temperatures",
+    "raw_logprobs": "raw log-probabilities",
+    "kept": "kept masses",
+}
+"""Fields of a `TokenRecord` with one value per sampled token, or none at all; and what they are called."""
+
+
+class Switch(Record):
+    """Another temperature inside a part of the answer: from the end of the text `open` to the end of the text `close`."""
+
+    open: str
+    close: str
+    temperature: float
+
+
+class Constraint(Record):
+    """What the answer must match: a JSON schema (`json`, its text), a regular expression (`regex`) or a grammar (`grammar`, EBNF)."""
+
+    kind: Literal["json", "regex", "grammar"]
+    text: str
 
 
 class Sampling(Record):
-    """How a completion was drawn. `temperature` 0 is greedy. `top_p` < 1 is recorded and refused for on-policy training."""
+    """How a completion was drawn. `temperature` 0 is greedy.
+
+    `top_k` (0: off), `top_p` and `min_p` (a share of the best token's probability) each drop tokens of the distribution after
+    temperature; what all keep is renormalised. Such a truncated distribution is recorded and refused for on-policy training.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     seed: int = 0
+    top_k: int = 0
+    min_p: float = 0.0
+    switches: tuple[Switch, ...] = ()
+    constraint: Constraint | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """True if some tokens could not be drawn although the model gives them mass."""
+        return self.top_p < 1 or self.top_k > 0 or self.min_p > 0 or self.constraint is not None
 
 
 class Cost(Record):
-    """What something took. Seconds are seconds, tokens are counts."""
+    """What something took. Seconds are seconds, tokens are counts, money is in the currency of the prices that were given."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -128,6 +199,7 @@ class Cost(Record):
     tokens_out: int = 0
     output_bytes: int = 0
     cached: bool = False
+    money: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
         """Costs add up; `peak_mb` is a maximum and `cached` holds only if both were cached."""
@@ -139,6 +211,7 @@ class Cost(Record):
             tokens_out=self.tokens_out + other.tokens_out,
             output_bytes=self.output_bytes + other.output_bytes,
             cached=self.cached and other.cached,
+            money=self.money + other.money,
         )
 
 

@@ -8,9 +8,11 @@ A failure of the model reaches every awaiting request as `PolicyError`, and the 
 from __future__ import annotations
 
 import atexit
+import collections
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -18,14 +20,42 @@ from typing import Any
 import torch
 
 from burnish.core.errors import PolicyError
-from burnish.models._decoder import Decoder, Row
+from burnish.models._decoder import GROUP_MIN, Counters, Decoder, Key
+from burnish.models._row import Matcher, Prefix, Row
 from burnish.models.base import Completion, Request
 
 CLOSED = "The policy was closed. Load it anew to go on."
 
 
+class Admission:
+    """Whether further rows fit beside the running ones: by the tokens they may come to hold, a shared prompt counted once."""
+
+    def __init__(self, prefixes: Mapping[Key, Prefix], running: Sequence[Row], room: int, prefill: int) -> None:
+        """`room` is in cached tokens; `prefill` bounds new prompt tokens if something runs."""
+        self._seen = collections.Counter(dict.fromkeys(prefixes, GROUP_MIN))
+        self._used = sum(row.end - row.base for row in running) + sum(prefix.length for prefix in prefixes.values() if prefix.users)
+        self._room, self._prefill = room, prefill if running else 1 << 62
+        self._prompt = 0
+        self._empty = not running
+
+    def takes(self, row: Row) -> bool:
+        """Count the row in if it fits. The first one always does if nothing runs."""
+        shares = self._seen[row.key] >= GROUP_MIN
+        need = row.end - row.start if shares else row.end
+        prompt = 0 if self._seen[row.key] else row.start
+        soon = not prompt or not self._prompt or self._prompt + prompt <= self._prefill
+        fits = soon and self._used + need <= self._room
+        if not fits and not self._empty:
+            return False
+        self._empty = False
+        self._seen[row.key] += 1
+        self._used += need
+        self._prompt += prompt
+        return True
+
+
 class Batcher:
-    """Owns the decoding thread. `max_batch` bounds the rows, `cache_tokens` the rows times the longest row's positions."""
+    """Owns the decoding thread. `max_batch` bounds the rows, `cache_tokens` the tokens that they may come to hold."""
 
     def __init__(
         self, decoder: Decoder, *, version: Callable[[], str], mode: AbstractContextManager[Any], max_batch: int, cache_tokens: int
@@ -42,9 +72,12 @@ class Batcher:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def submit(self, request: Request) -> Future[Completion]:
-        """Queue a request. Cancelling the future frees its row. Raises `PolicyError` if the policy was closed."""
-        row = Row(request, Future())
+    def submit(self, request: Request, matcher: Matcher | None = None) -> Future[Completion]:
+        """Queue a request, `matcher` being the state of its constraint. Cancelling the future frees its row.
+
+        Raises `PolicyError` if the policy was closed.
+        """
+        row = Row(request, Future(), matcher=matcher)
         with self._condition:
             if self._closed:
                 raise PolicyError(CLOSED)
@@ -56,6 +89,11 @@ class Batcher:
             self._condition.notify_all()
         return row.future
 
+    @property
+    def counters(self) -> Counters:
+        """What the decoder has done so far."""
+        return self._decoder.counters
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """The weights are the caller's: running rows have finished, new ones wait until the block ends."""
@@ -63,6 +101,7 @@ class Batcher:
             with self._condition:
                 self._held += 1
                 self._condition.wait_for(lambda: not self._busy)
+                self._decoder.clear()  # what is cached belongs to the weights of before
             try:
                 yield
             finally:
@@ -101,31 +140,50 @@ class Batcher:
         if self._held or not self._waiting:
             self._busy = False
             self._condition.notify_all()
-        if self._held:
-            self._decoder.clear()
 
     def _step(self) -> None:
+        started = time.perf_counter()
         self._decoder.drop([row for row in self._decoder.rows if row.future.cancelled()])
+        self._time_out()
         new = self._admissible()
         self._unanswered = [row for row in self._unanswered if not row.future.done()] + new
         if new:
             self._decoder.admit(new)
-        if self._decoder.rows:
-            for row in self._decoder.step():
-                completion = self._decoder.completion(row)
-                if row.future.set_running_or_notify_cancel():
-                    row.future.set_result(completion)
+        finished = self._decoder.step() if self._decoder.rows else []
+        self._decoder.counters.wall_s += time.perf_counter() - started
+        self._answer(finished)
+
+    def _answer(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            completion = self._decoder.completion(row)
+            if row.future.set_running_or_notify_cancel():
+                row.future.set_result(completion)
+
+    def _time_out(self) -> None:
+        """Hand over what rows have whose time is up; those that still wait have nothing."""
+        now = time.monotonic()
+        late = [row for row in self._decoder.rows if row.deadline <= now]
+        with self._condition:
+            waiting = [row for row in self._waiting if row.deadline <= now]
+            for row in waiting:
+                self._waiting.remove(row)
+                row.version = self._version()
+        for row in (*late, *waiting):
+            row.reason = "timeout"
+        self._answer([*self._decoder.drop(late), *waiting])
 
     def _admissible(self) -> list[Row]:
-        """The waiting rows that fit now, in order; at least one if nothing runs."""
+        """The waiting rows that fit now, in order; at least one if nothing runs.
+
+        While rows run, no more new prompt tokens than one prefill pass takes are let in at a step, so that they go on.
+        """
         new: list[Row] = []
+        running = self._decoder.rows
+        admission = Admission(self._decoder.prefixes, running, self._cache_tokens, self._decoder.prefill_tokens)
         with self._condition:
-            longest = max((row.end for row in self._decoder.rows), default=0)
-            while self._waiting and not self._held:
+            while self._waiting and not self._held and len(running) + len(new) < self._max_batch:
                 row = self._waiting[0]
-                rows = len(self._decoder.rows) + len(new) + 1
-                longest = max(longest, row.end)
-                if rows > 1 and (rows > self._max_batch or rows * longest > self._cache_tokens):
+                if not row.future.cancelled() and not admission.takes(row):
                     break
                 self._waiting.popleft()
                 if not row.future.cancelled():

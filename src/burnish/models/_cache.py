@@ -1,74 +1,65 @@
-"""The key-value cache of a continuous batch: one slot per running row, each row at its own length.
+"""The key-value cache of a continuous batch: banks of slots, one slot per running row, each row at its own length.
 
-Row r keeps position p at column p, so rows need no padding to start together. A forward pass writes a rectangle
-(`place`) and attends to the columns up to the longest row; the mask hides what lies beyond each query's own position.
-Stale columns are finite and hidden, so slots are reused without clearing.
+A bank holds rows that may grow to about the same length, so that one long row does not make room for all of them. In its
+slot a row keeps its token number c at column c, counted after the prefix that it shares with others, if any. A forward pass
+writes what `place` says and attends to the columns in use; masks hide what lies beyond each query. Stale columns are
+finite and hidden, so slots are reused without clearing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from transformers import Cache
 
-LENGTH_STEP = 128
-"""Columns are reserved in multiples of this, and slots in powers of two, so that growing is rare."""
+LENGTH_STEP = 64
+"""Columns are reserved in multiples of this."""
+SLOTS_MIN = 8
+SLOTS_GROWTH = 1.5
 
 
-class RowCache(Cache):  # type: ignore[misc]  # transformers is untyped here
-    """Keys and values of all layers, `[slots, heads, columns, width]` each; allocated when a layer is first written."""
+class Bank:
+    """Keys and values of every layer, `[slots, heads, columns, width]` each; allocated when a layer is first written."""
 
-    def __init__(self) -> None:
-        super().__init__(layers=[])
-        self._keys: list[Tensor] = []
-        self._values: list[Tensor] = []
-        self.columns = self._slots = self._first = self._width = 0
-        self._rows = self._positions = torch.zeros(0, 0, dtype=torch.long)
+    def __init__(self, columns: int, slots: int = 0) -> None:
+        self.columns, self.slots = columns, slots
+        self.keys: list[Tensor] = []
+        self.values: list[Tensor] = []
 
-    def reserve(self, slots: int, columns: int) -> None:
+    def reserve(self, slots: int, columns: int = 0) -> None:
         """Make room for `slots` rows of `columns` positions; contents are kept."""
-        if slots <= self._slots and columns <= self.columns:
+        if slots <= self.slots and columns <= self.columns:
             return
-        self._slots = max(1 << (slots - 1).bit_length(), self._slots)
-        self.columns = max(-(-columns // LENGTH_STEP) * LENGTH_STEP, self.columns)
-        self._keys = [self._grown(tensor) for tensor in self._keys]
-        self._values = [self._grown(tensor) for tensor in self._values]
+        if slots > self.slots:
+            self.slots = max(slots, SLOTS_MIN, int(self.slots * SLOTS_GROWTH))
+        self.columns = max(columns, self.columns)
+        self.keys = [self._grown(tensor) for tensor in self.keys]
+        self.values = [self._grown(tensor) for tensor in self.values]
 
-    def place(self, first: int, positions: Int[Tensor, "rows time"], width: int) -> None:
-        """The next forward pass writes slots `first…` at `positions` and attends to the first `width` columns."""
-        self._first, self._width, self._positions = first, width, positions
-        self._rows = torch.arange(first, first + len(positions), device=positions.device)[:, None]
+    def store(self, layer: int, slots: Int[Tensor, "rows 1"], columns: Int[Tensor, "rows time"], keys: Tensor, values: Tensor) -> None:
+        """Write `[rows, heads, time, width]` into the slots, each token at its column."""
+        while layer >= len(self.keys):
+            self.keys.append(self._zeros(keys))
+            self.values.append(self._zeros(values))
+        self.keys[layer][slots, :, columns] = keys.transpose(1, 2)
+        self.values[layer][slots, :, columns] = values.transpose(1, 2)
 
-    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Store `[rows, heads, time, width]` at the placed positions and return what the rows attend to. Called by the model."""
-        while layer_idx >= len(self._keys):
-            self._keys.append(self._zeros(key_states))
-            self._values.append(self._zeros(value_states))
-        keys, values = self._keys[layer_idx], self._values[layer_idx]
-        keys[self._rows, :, self._positions] = key_states.transpose(1, 2)
-        values[self._rows, :, self._positions] = value_states.transpose(1, 2)
-        rows = slice(self._first, self._first + len(self._positions))
-        return keys[rows, :, : self._width], values[rows, :, : self._width]
-
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Copy the first `length` positions of one slot into another."""
-        for tensor in (*self._keys, *self._values):
-            tensor[target, :, :length] = tensor[source, :, :length]
-
-    def clear(self) -> None:
-        """Give the memory back."""
-        self._keys, self._values, self._slots, self.columns = [], [], 0, 0
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Rows have lengths of their own; positions are always passed explicitly, so this is never used for them."""
-        return 0
+    def copy(self, source: int, target: Bank, slot: int, length: int, at: int = 0) -> None:
+        """Copy the first `length` columns of slot `source` into a slot of `target`, from its column `at` on."""
+        while len(target.keys) < len(self.keys):
+            target.keys.append(target._zeros(self.keys[len(target.keys)]))
+            target.values.append(target._zeros(self.values[len(target.values)]))
+        for mine, other in ((self.keys, target.keys), (self.values, target.values)):
+            for tensor, copy in zip(mine, other, strict=True):
+                copy[slot, :, at : at + length] = tensor[source, :, :length]
 
     def _zeros(self, like: Tensor) -> Tensor:
-        return like.new_zeros(self._slots, like.shape[1], self.columns, like.shape[3])
+        return like.new_zeros(self.slots, like.shape[1], self.columns, like.shape[3])
 
     def _grown(self, tensor: Tensor) -> Tensor:
         grown = self._zeros(tensor)
@@ -76,21 +67,74 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is untyped here
         return grown
 
 
-class MaskBuilder:
-    """Attention masks for the kinds of layer a model has: full causal attention and sliding windows."""
+def bank_columns(length: int) -> int:
+    """Columns of the bank for rows that may grow to `length`: 64, 128, 192, 256, 384, 512 … at most a half too many."""
+    step = LENGTH_STEP
+    while length > 4 * step:
+        step *= 2
+    return -(-length // step) * step
 
-    def __init__(self, kinds: Sequence[str], window: int | None) -> None:
-        self.kinds, self.window = tuple(kinds), window
 
-    def __call__(self, positions: Int[Tensor, "rows time"], width: int, dtype: torch.dtype) -> Any:
-        """Additive masks `[rows, 1, time, width]`, as one tensor, or by kind of layer if the model mixes kinds."""
-        masks = {kind: self._mask(kind, positions, width, dtype) for kind in self.kinds}
-        return masks if len(masks) > 1 else masks[self.kinds[0]]
+@dataclass(frozen=True)
+class Piece:
+    """Neighbouring slots of one bank in a forward pass, and how many of their columns are read."""
 
-    def _mask(self, kind: str, positions: Int[Tensor, "rows time"], width: int, dtype: torch.dtype) -> Float[Tensor, "rows 1 time width"]:
-        columns = torch.arange(width, device=positions.device)
-        query = positions[:, None, :, None]
-        hidden = columns > query
-        if kind == "sliding_attention" and self.window is not None:
-            hidden = hidden | (columns <= query - self.window)
-        return torch.zeros(hidden.shape, dtype=dtype, device=positions.device).masked_fill_(hidden, torch.finfo(dtype).min)
+    bank: Bank
+    first: int
+    count: int
+    width: int
+
+
+def neighbours(pieces: Sequence[Piece]) -> list[Piece]:
+    """The same slots in as few pieces as possible: those side by side in one bank joined, as wide as the widest of them."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        last = joined[-1] if joined else None
+        if last is not None and last.bank is piece.bank and last.first + last.count == piece.first:
+            joined[-1] = Piece(piece.bank, last.first, last.count + piece.count, max(last.width, piece.width))
+        else:
+            joined.append(piece)
+    return joined
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A prefix, one slot of a bank of its own with `length` columns, and the rows of the forward pass that begin with it."""
+
+    bank: Bank
+    length: int
+    rows: Int[Tensor, " sharing"]
+
+
+class RowCache(Cache):  # type: ignore[misc]  # transformers is untyped here
+    """What the model calls: stores keys and values where `place` said, for the attention to find."""
+
+    def __init__(self) -> None:
+        super().__init__(layers=[])
+        self.pieces: Sequence[Piece] = ()
+        self.shared: Sequence[Shared] = ()
+        self._writes: list[tuple[Bank, slice, Tensor, Tensor]] = []
+
+    def place(self, pieces: Sequence[Piece], columns: Int[Tensor, "rows time"], shared: Sequence[Shared] = ()) -> None:
+        """The next forward pass writes the rows of `pieces`, in order, at `columns`, and attends to them and to `shared`."""
+        self.pieces, self.shared, self._writes = pieces, shared, []
+        row = 0
+        for piece in neighbours(pieces):
+            rows = slice(row, row := row + piece.count)
+            slots = torch.arange(piece.first, piece.first + piece.count, device=columns.device)[:, None]
+            self._writes.append((piece.bank, rows, slots, columns[rows]))
+
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Store `[rows, heads, time, width]`. Returns what a single piece attends to; several are read by `attention.attend`."""
+        for bank, rows, slots, columns in self._writes:
+            bank.store(layer_idx, slots, columns, key_states[rows], value_states[rows])
+        return self.read(self.pieces[0], layer_idx) if len(self.pieces) == 1 else (key_states, value_states)
+
+    def read(self, piece: Piece, layer: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of a piece, `[count, heads, width of the piece, width]`, without a copy."""
+        rows = slice(piece.first, piece.first + piece.count)
+        return piece.bank.keys[layer][rows, :, : piece.width], piece.bank.values[layer][rows, :, : piece.width]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Rows have lengths of their own; positions are always passed explicitly, so this is never used for them."""
+        return 0

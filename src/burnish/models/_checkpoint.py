@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +69,24 @@ def embedded() -> Path:
         return target
     gguf = embedded_gguf()
     log.info("converting %s into %s (once, about half a minute)", gguf.name, target)
+    return write_folder(target, lambda aside: _convert(gguf, aside))
+
+
+def write_folder(target: Path, fill: Callable[[Path], object]) -> Path:
+    """Make the folder `target` of the cache by `fill(folder)`, whole or not at all; returns it.
+
+    Raises `Unavailable` if the cache cannot be written.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".converting-", dir=target.parent))
         try:
-            _convert(gguf, aside)
+            fill(aside)
             _publish(aside, target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise Unavailable(f"The embedded model cannot be written to {target.parent}: {error}. Free 300 MB or set BURNISH_CACHE.") from error
+        raise Unavailable(f"The model's files cannot be written to {target.parent}: {error}. Free 300 MB or set BURNISH_CACHE.") from error
     return target
 
 

@@ -1,61 +1,72 @@
-"""The decoding core: a set of rows that grow by one token per step, over one shared key-value cache. Single-threaded.
+"""The decoding core: a set of rows that grow by one token per step, over one key-value cache. Single-threaded.
 
-Prefill fills a row's cache with all of its prompt but the last token; the step then treats that token like any sampled one,
-so rows that share a prompt cost one copy instead of one prefill. Prompts that share a beginning copy that beginning.
-A finished row's slot is taken over by the last row, so that the batch stays dense.
+Prefill fills a row's cache with all of its prompt but the last token; the step then treats that token like any sampled one.
+A prompt that several rows share is computed and stored once, as their `Prefix`; prompts that only begin alike copy that
+beginning. A finished row's slot is taken over by the last row of its bank, so that every bank stays dense.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from burnish.models._cache import MaskBuilder, RowCache
+from burnish.models._attention import MaskBuilder, can_attend, row_attention
+from burnish.models._cache import Bank, Piece, RowCache, Shared, bank_columns, neighbours
+from burnish.models._parallel import siblings
+from burnish.models._row import Decode, Prefix, Row
 from burnish.models._sampling import draw
-from burnish.models.base import Completion, Request
+from burnish.models.base import Completion
 
 SHARED_MIN = 16
 """Fewer shared prompt tokens than this are computed again rather than copied."""
 
-TAIL_SLACK = 3
-"""Tokens decoded in front of a possible stop string, so that a character cut in two does not hide its beginning."""
+GROUP_MIN = 4
+"""Rows with one prompt, arriving together, for which the prompt becomes a prefix; fewer copy it."""
+
+PIECE = 32
+"""Most rows that read the same number of columns: reading too many costs time, many pieces cost calls."""
+
+Target = Row | Prefix
+T = TypeVar("T", Row, Prefix)
+Key = tuple[str, tuple[int, ...], Any]
 
 
-@dataclass(eq=False)
-class Row:
-    """One request being answered: its token ids so far, how many of them are cached, and its own random numbers."""
+@dataclass
+class Counters:
+    """What the engine has done: sums since it was made. `prompt_tokens` are those computed, not those copied or shared.
 
-    request: Request
-    future: Future[Completion]
-    submitted: float = field(default_factory=time.monotonic)
-    version: str = ""
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    cached: int = 0
-    reason: str = ""
+    `model_s` are seconds in the model and in drawing, `wall_s` those in which some request was in the batch.
+    """
 
-    def __post_init__(self) -> None:
-        self.ids = list(self.request.prompt_ids)
-        sampling = self.request.sampling
-        self.uniform = np.random.default_rng(sampling.seed % 2**64).random(sampling.max_tokens)
+    steps: int = 0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    model_s: float = 0.0
+    wall_s: float = 0.0
+
+    def __sub__(self, other: Counters) -> Counters:
+        return Counters(**{name: value - getattr(other, name) for name, value in vars(self).items()})
 
     @property
-    def end(self) -> int:
-        """Positions this row may come to need."""
-        return len(self.request.prompt_ids) + self.request.sampling.max_tokens
+    def busy_share(self) -> float:
+        """Share of the time with requests that was spent in the model."""
+        return self.model_s / self.wall_s if self.wall_s else 0.0
 
     @property
-    def sampled(self) -> list[int]:
-        """The ids sampled so far."""
-        return self.ids[len(self.request.prompt_ids) :]
+    def rows_per_step(self) -> float:
+        """How full the batch was: rows of the average step."""
+        return self.tokens / self.steps if self.steps else 0.0
 
 
 class Decoder:
@@ -66,162 +77,290 @@ class Decoder:
         model: Callable[[], Any],
         *,
         stop_ids: frozenset[int],
-        decode: Callable[[Sequence[int]], str],
+        decode: Decode,
         masks: MaskBuilder,
         limit: int,
         prefill_tokens: int,
+        lock: AbstractContextManager[Any],
+        adapters: Callable[[Sequence[str]], Mapping[str, Any]],
+        prefix_tokens: int,
     ) -> None:
-        self.rows: list[Row] = []
+        """`lock` is held during each forward pass. `adapters` gives what the model is to be told for rows with these adapters.
+
+        At most `prefix_tokens` tokens of prefixes that no row uses are kept for later requests.
+        """
         self._model, self._stop_ids, self._decode, self._masks = model, stop_ids, decode, masks
-        self._limit, self._prefill_tokens = limit, prefill_tokens
+        self._limit, self.prefill_tokens = limit, prefill_tokens
+        self._lock, self._adapters, self._prefix_tokens = lock, adapters, prefix_tokens
         self._cache = RowCache()
+        self._banks: dict[int, tuple[Bank, list[Row]]] = {}
+        self.prefixes: dict[Key, Prefix] = {}
+        self.counters = Counters()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The running rows, bank by bank, in the order of their slots."""
+        return [row for _, rows in self._banks.values() for row in rows]
 
     def admit(self, new: Sequence[Row]) -> None:
-        """Take rows in: copy what is cached already, compute the rest of their prompts."""
-        self._cache.reserve(len(self.rows) + len(new), max(row.end for row in (*self.rows, *new)))
-        first: dict[tuple[int, ...], Row] = {}
-        copies = [row for row in new if first.setdefault(row.request.prompt_ids, row) is not row]
-        leaders: list[Row] = []
-        followers: list[Row] = []
-        for row in first.values():
-            (followers if any(common_prefix(row.ids, leader.ids) >= SHARED_MIN for leader in leaders) else leaders).append(row)
-        for wave in (leaders, followers, copies):
+        """Take rows in: attach them to a shared prefix or copy what is cached already, compute the rest of their prompts."""
+        groups: dict[Key, list[Row]] = defaultdict(list)
+        for row in new:
+            groups[row.key].append(row)
+        shared = {key: rows for key, rows in groups.items() if self._sharable(key, rows)}
+        singles = [rows for key, rows in groups.items() if key not in shared]
+        for prefixes in _waves([self._prefix(key) for key in shared if key not in self.prefixes]):
+            self._start(prefixes)
+        for key, rows in shared.items():
+            for row in rows:
+                row.prefix, row.cached = self.prefixes[key], self.prefixes[key].length
+                row.prefix.users += 1
+        for wave in (*_waves([first for first, *_ in singles]), [row for _, *rest in singles for row in rest]):
             self._start(wave)
+        self._start([row for rows in shared.values() for row in rows])
 
     def step(self) -> list[Row]:
         """Sample one token for every row. Returns the rows that are finished; they have left the batch."""
-        rows = self.rows
-        logits = self._forward(0, [row.ids[-1:] for row in rows], [row.cached for row in rows])
-        settings = [row.request.sampling for row in rows]
-        tokens, logprobs = draw(
-            logits[:, -1],
-            torch.tensor([sampling.temperature for sampling in settings]),
-            torch.tensor([sampling.top_p for sampling in settings]),
-            torch.from_numpy(np.array([row.uniform[len(row.logprobs)] for row in rows])),
-        )
-        for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
-            row.cached += 1
-            row.ids.append(token)
-            row.logprobs.append(logprob)
-            row.reason = self._reason(row)
+        rows, started = self.rows, time.perf_counter()
+        logits = self._forward(rows, [row.ids[-1:] for row in rows], self._pieces(), self._shared(rows))
+        settings = [row.setting() for row in rows]
+        uniform = torch.from_numpy(np.array([row.uniform[len(row.logprobs)] for row in rows]))
+        drawn = draw(logits[:, -1], settings, uniform)
+        columns = [column.tolist() for column in drawn]
+        self.counters.model_s += time.perf_counter() - started
+        self.counters.steps += 1
+        self.counters.tokens += len(rows)
+        for row, setting, token, logprob, raw, kept in zip(rows, settings, *columns, strict=True):
+            row.add(token, logprob, raw, kept, setting.temperature)
+            row.reason = row.look(self._decode, self._stop_ids)
         return self.drop([row for row in rows if row.reason])
 
     def drop(self, leaving: Iterable[Row]) -> list[Row]:
-        """Remove rows from the batch. The last row takes each freed slot."""
+        """Remove rows from the batch. The last row of the bank takes each freed slot."""
         gone = list(leaving)
         for row in gone:
-            slot, last = self.rows.index(row), self.rows.pop()
+            bank, rows = next(pair for pair in self._banks.values() if pair[0] is row.bank)
+            last = rows.pop()
             if last is not row:
-                self._cache.copy(len(self.rows), slot, last.cached)
-                self.rows[slot] = last
+                bank.copy(last.slot, bank, row.slot, last.cached - last.base)
+                rows[row.slot], last.slot = last, row.slot
+            if row.prefix:
+                row.prefix.users -= 1
+        if gone:
+            self._forget()
         return gone
 
     def clear(self) -> None:
-        """Forget all rows and give the cache's memory back."""
-        self.rows = []
-        self._cache.clear()
+        """Forget all rows and prefixes and give the cache's memory back."""
+        self._banks, self.prefixes = {}, {}
+        self._cache.place((), torch.zeros(0, 0, dtype=torch.long))
 
     def completion(self, row: Row) -> Completion:
-        """What a finished row has sampled, as the caller sees it."""
-        ids = row.sampled
-        text = self._decode(ids[:-1] if row.reason == "eos" else ids)
-        cuts = [text.find(stop) for stop in row.request.sampling.stop if stop in text] if row.reason == "stop" else []
-        return Completion(
-            ids=tuple(ids),
-            text=text[: min(cuts)] if cuts else text,
-            logprobs=tuple(row.logprobs),
-            stop_reason=row.reason,
-            policy_version=row.version,
-            wall_s=time.monotonic() - row.submitted,
-        )
+        """What a row has sampled, as the caller sees it."""
+        return row.completion(self._decode)
 
     def score(self, ids: Sequence[int], start: int, temperature: float) -> Float[Tensor, " time"]:
-        """log p(ids[t] | ids[:t]) for t ≥ start, in pieces of the sequence; needs an empty batch or a decoder of its own."""
-        self._cache.reserve(1, len(ids))
+        """log p(ids[t] | ids[:t]) for t ≥ start, in pieces of the sequence."""
+        target = Prefix("", ids, Bank(len(ids) + 1, 1))
         parts = []
-        for begin in range(0, len(ids) - 1, self._prefill_tokens):
-            piece = list(ids[begin : begin + self._prefill_tokens][: len(ids) - 1 - begin])
+        for begin in range(0, len(ids) - 1, self.prefill_tokens):
+            piece = list(ids[begin : begin + self.prefill_tokens][: len(ids) - 1 - begin])
             keep = begin + len(piece) - max(start - 1, begin)
-            logits = self._forward(0, [piece], [begin], keep=max(keep, 1))
+            logits = self._forward([target], [piece], [Piece(target.bank, 0, 1, begin + len(piece))], keep=max(keep, 1))
+            target.cached += len(piece)
             if keep > 0:
                 parts.append(_token_logprobs(logits[0], ids[begin + len(piece) - keep + 1 : begin + len(piece) + 1], temperature))
         return torch.cat(parts) if parts else torch.zeros(0)
 
-    def _start(self, wave: list[Row]) -> None:
-        """Give rows their slots: copy the longest beginning that a running row has cached, then prefill the rest."""
-        donors = {row: max(self.rows, key=lambda other: _shared(row, other), default=row) for row in wave}
-        for row, donor in donors.items():
-            length = _shared(row, donor) if donor is not row else 0
-            row.cached = length if length >= SHARED_MIN else 0
-        wave = sorted(wave, key=lambda row: len(row.ids) - row.cached)
-        for row in wave:
-            if row.cached:
-                self._cache.copy(self.rows.index(donors[row]), len(self.rows), row.cached)
-            self.rows.append(row)
-        self._prefill(wave)
+    def _sharable(self, key: Key, rows: Sequence[Row]) -> bool:
+        able = can_attend(self._model()) and not self._masks.slides and not rows[0].positions and len(rows[0].ids) > SHARED_MIN
+        return able and (key in self.prefixes or len(rows) >= GROUP_MIN)
 
-    def _prefill(self, wave: Sequence[Row]) -> None:
-        """Compute all but the last prompt token of rows in neighbouring slots, in rectangles of about equal lengths."""
-        group: list[Row] = []
-        for row in wave:
-            if group and (len(group) + 1) * (len(row.ids) - row.cached) > self._prefill_tokens:
+    def _prefix(self, key: Key) -> Prefix:
+        """A new prefix; its bank has one column more than tokens, for what padding writes."""
+        self.prefixes[key] = Prefix(key[0], key[1], Bank(len(key[1]), 1))
+        return self.prefixes[key]
+
+    def _forget(self) -> None:
+        """Let go of the oldest prefixes that no row uses, until the rest is small enough."""
+        idle = [(key, prefix) for key, prefix in self.prefixes.items() if not prefix.users]
+        spare = sum(prefix.length for _, prefix in idle) - self._prefix_tokens
+        for key, prefix in idle:
+            if spare <= 0:
+                break
+            spare -= prefix.length
+            del self.prefixes[key]
+
+    def _start(self, wave: Sequence[Target]) -> None:
+        """Copy the longest beginning that is cached somewhere, give rows their slots, then prefill the rest."""
+        donors: list[Target] = [*self.rows, *self.prefixes.values()]
+        origins: dict[Target, Target] = {}
+        for target in wave:
+            shared = [] if target.cached else [_shared(target, other) for other in donors]
+            if shared and max(shared) >= SHARED_MIN:
+                target.cached = max(shared)
+                origins[target] = donors[shared.index(target.cached)]
+        ordered = sorted(wave, key=lambda target: len(target.ids) - target.cached)
+        self._place([target for target in ordered if isinstance(target, Row)])
+        for target in ordered:
+            if target in origins:
+                self._copy(origins[target], target)
+        self._prefill(ordered)
+
+    def _place(self, rows: Sequence[Row]) -> None:
+        """Slots for new rows: in the bank for their length or, if the model's own attention is used, all in one bank."""
+        banked = can_attend(self._model())
+        for row in rows:
+            columns = bank_columns(row.end - row.base)
+            kind = columns if banked else 0
+            if kind not in self._banks:  # make room: banks that nobody uses are kept only until another kind is needed
+                self._banks = {key: pair for key, pair in self._banks.items() if pair[1]}
+                self._banks[kind] = (Bank(columns), [])
+            bank, members = self._banks[kind]
+            row.bank, row.slot = bank, len(members)
+            members.append(row)
+        for bank, members in self._banks.values():
+            bank.reserve(len(members), max((bank_columns(row.end - row.base) for row in members), default=0))
+
+    def _copy(self, origin: Target, target: Target) -> None:
+        """Copy the first `target.cached` tokens, which may lie partly in the origin's own prefix."""
+        assert origin.bank is not None
+        assert target.bank is not None
+        if isinstance(origin, Row) and origin.prefix and origin.base < target.cached:
+            own = target.cached - origin.base
+            origin.prefix.bank.copy(0, target.bank, target.slot, origin.base)
+            origin.bank.copy(origin.slot, target.bank, target.slot, own, at=origin.base)
+        elif isinstance(origin, Row) and origin.prefix:
+            origin.prefix.bank.copy(0, target.bank, target.slot, target.cached)
+        else:
+            origin.bank.copy(origin.slot, target.bank, target.slot, target.cached)
+
+    def _prefill(self, wave: Sequence[Target]) -> None:
+        """Compute all but the last prompt token, in rectangles of about equal lengths."""
+        group: list[Any] = []
+        for target in wave:
+            if group and (len(group) + 1) * (len(target.ids) - target.cached) > self.prefill_tokens:
                 self._fill(group)
                 group = []
-            group.append(row)
+            group.append(target)
         self._fill(group)
 
-    def _fill(self, group: Sequence[Row]) -> None:
-        while any(row.cached < len(row.ids) - 1 for row in group):
-            pieces = [row.ids[row.cached : -1][: self._prefill_tokens] for row in group]
-            self._forward(self.rows.index(group[0]), pieces, [row.cached for row in group])
-            for row, piece in zip(group, pieces, strict=True):
-                row.cached += len(piece)
+    def _fill(self, group: Sequence[Any]) -> None:
+        while any(target.cached < len(target.ids) - 1 for target in group):
+            tokens = [list(target.ids[target.cached : -1][: self.prefill_tokens]) for target in group]
+            started = time.perf_counter()
+            ends = [target.cached - target.base + len(piece) for target, piece in zip(group, tokens, strict=True)]
+            self._forward(
+                group, tokens, neighbours([Piece(target.bank, target.slot, 1, end) for target, end in zip(group, ends, strict=True)])
+            )
+            for target, piece in zip(group, tokens, strict=True):
+                target.cached += len(piece)
+            self.counters.model_s += time.perf_counter() - started
+            self.counters.prompt_tokens += sum(map(len, tokens))
+
+    def _pieces(self) -> list[Piece]:
+        """All running rows, cut where their lengths may differ; one piece if the model's own attention reads them."""
+        pieces = []
+        size = PIECE if can_attend(self._model()) else 1 << 31
+        for bank, rows in self._banks.values():
+            for first in range(0, len(rows), size):
+                some = rows[first : first + size]
+                pieces.append(Piece(bank, first, len(some), max(row.cached - row.base for row in some) + 1))
+        return pieces
+
+    def _shared(self, rows: Sequence[Row]) -> list[Shared]:
+        users: dict[Prefix, list[int]] = defaultdict(list)
+        for number, row in enumerate(rows):
+            if row.prefix:
+                users[row.prefix].append(number)
+        device = self._model().device
+        return [Shared(prefix.bank, prefix.length, torch.tensor(numbers, device=device)) for prefix, numbers in users.items()]
 
     def _forward(
-        self, first: int, pieces: Sequence[Sequence[int]], starts: Sequence[int], keep: int = 1
+        self,
+        targets: Sequence[Target],
+        tokens: Sequence[Sequence[int]],
+        pieces: Sequence[Piece],
+        shared: Sequence[Shared] = (),
+        keep: int = 1,
     ) -> Float[Tensor, "rows keep vocabulary"]:
-        """Logits of the last `keep` columns for the rows from slot `first` on; shorter pieces are padded at their end.
+        """Logits of the last `keep` columns for the targets that lie in `pieces`; shorter token lists are padded at their end.
 
         What padding writes lies beyond its row's length, where it is hidden until overwritten.
         """
         model = self._model()
         if model.training:  # the trainer left it so; dropout has no place in sampling
             model.eval()
-        device = model.device
-        time_steps = max(map(len, pieces))
-        ids = torch.tensor([[*piece, *[0] * (time_steps - len(piece))] for piece in pieces], device=device)
-        positions = torch.tensor(starts, device=device)[:, None] + torch.arange(time_steps, device=device)
-        positions = positions.clamp(max=min(self._limit, self._cache.columns) - 1)
-        width = max(start + len(piece) for start, piece in zip(starts, pieces, strict=True))
-        self._cache.place(first, positions, width)
-        output = model(
-            input_ids=ids,
-            attention_mask=self._masks(positions, width, model.dtype),
-            position_ids=positions,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        )
+        banked, steps, device = can_attend(model), max(map(len, tokens)), model.device
+        ids = torch.tensor([[*some, *[0] * (steps - len(some))] for some in tokens], device=device)
+        columns = torch.tensor([[target.cached - target.base] for target in targets], device=device) + torch.arange(steps, device=device)
+        room = torch.tensor([[piece.bank.columns] for piece in pieces for _ in range(piece.count)], device=device)
+        columns = columns.minimum(room - 1)
+        width = max(piece.width for piece in pieces)
+        self._cache.place(pieces, columns, shared)
+        with self._lock, row_attention(model) if banked else nullcontext():
+            output = model(
+                input_ids=ids,
+                attention_mask=self._masks(columns, width, model.dtype, _barred(targets, steps, width, device)),
+                position_ids=_positions(targets, steps, self._limit, device),
+                use_cache=True,
+                logits_to_keep=keep,
+                **{_cache_name(model): self._cache},
+                **({"rows": self._cache} if banked else {}),
+                **self._adapters([target.adapter for target in targets]),
+            )
         logits: Tensor = output.logits[:, -keep:]
         return logits
 
-    def _reason(self, row: Row) -> str:
-        if row.ids[-1] in self._stop_ids:
-            return "eos"
-        if row.request.sampling.stop and self._stopped(row):
-            return "stop"
-        return "length" if len(row.logprobs) >= row.request.sampling.max_tokens else ""
 
-    def _stopped(self, row: Row) -> bool:
-        """A stop string of n bytes that was just completed lies in the last n tokens, for every token adds a byte or more."""
-        stops = row.request.sampling.stop
-        tail = self._decode(row.sampled[-max(len(stop.encode()) for stop in stops) - TAIL_SLACK :])
-        return any(stop in tail for stop in stops) and any(stop in self._decode(row.sampled) for stop in stops)
+def _cache_name(model: Any) -> str:
+    """transformers has renamed the argument that takes the cache."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "cache" if "cache" in _arguments(base.forward.__func__) else "past_key_values"
 
 
-def _shared(row: Row, other: Row) -> int:
-    """How many first tokens of `row`'s prompt, without its last, `other` has in its cache."""
-    return common_prefix(row.ids[:-1], other.ids[: other.cached])
+@functools.cache
+def _arguments(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
+
+
+def _positions(targets: Sequence[Any], steps: int, limit: int, device: torch.device) -> Int[Tensor, "rows time"]:
+    """Position ids of the next `steps` tokens of each target; those of padding are only kept within the limit."""
+    starts = [[target.cached + target.shift] for target in targets]
+    positions = torch.tensor(starts, device=device) + torch.arange(steps, device=device)
+    for number, target in enumerate(targets):
+        known = target.positions[target.cached : target.cached + steps]
+        positions[number, : len(known)] = torch.tensor(known, dtype=torch.long, device=device)
+    return positions.clamp(0, limit - 1)
+
+
+def _barred(targets: Sequence[Any], steps: int, width: int, device: torch.device) -> Bool[Tensor, "rows time width"] | None:
+    """What tokens of parallel paths must not see; None if no target has paths ahead of it."""
+    if not any(target.cached < len(target.positions) - 1 for target in targets):
+        return None
+    barred = torch.zeros(len(targets), steps, width, dtype=torch.bool, device=device)
+    for number, target in enumerate(targets):
+        if target.positions:
+            rows = siblings(target.start, target.request.parallel)[target.cached : target.cached + steps, :width]
+            barred[number, : rows.shape[0], : rows.shape[1]] = rows.to(device)
+    return barred
+
+
+def _waves(targets: Sequence[T]) -> tuple[list[T], list[T]]:
+    """Those to be computed first, and those that begin like one of them and can copy that beginning then."""
+    leaders: list[T] = []
+    followers: list[T] = []
+    for target in targets:
+        alike = any(row.adapter == target.adapter and common_prefix(row.ids, target.ids) >= SHARED_MIN for row in leaders)
+        (followers if alike else leaders).append(target)
+    return leaders, followers
+
+
+def _shared(row: Target, other: Target) -> int:
+    """How many first tokens of `row`'s prompt, without its last, `other` has cached, alone or in its prefix."""
+    if row.adapter != other.adapter:
+        return 0
+    return min(common_prefix(row.ids[:-1], other.ids[: other.cached]), row.plain, other.plain)
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
@@ -229,7 +368,7 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     low, high = 0, min(len(a), len(b))
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle - 1)
+        low, high = (middle, high) if list(a[low:middle]) == list(b[low:middle]) else (low, middle - 1)
     return low
 
 

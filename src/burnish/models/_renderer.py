@@ -2,17 +2,20 @@
 
 `ChatRenderer` serves any Hugging Face chat template. Turns are appended by the suffix trick: a stand-in conversation is
 rendered with and without the new turns and cut after its end-of-turn token, so what was sampled is never tokenised again.
-A template that rewrites earlier turns breaks that and is refused. `ByteRenderer` is the same contract over plain bytes.
+A template that rewrites earlier turns breaks that and is refused (`models.Conversation` then starts a branch). `ByteRenderer`
+is the same contract over plain bytes.
 Not covered: images, tool schemas, documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
-from burnish.core.errors import InputError, PolicyError
+from burnish.core.errors import InputError
 from burnish.core.records import Message, Role
+from burnish.models._content import MARK, mark, message_places, token_range
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}### {{ message['role'] | capitalize }}:\n{{ message['content'] }}"
@@ -25,6 +28,10 @@ END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<
 """End-of-turn and end-of-text tokens of the common templates; those that a tokenizer has as special tokens stop sampling."""
 
 STAND_IN = (Message(role="user", content="a"), Message(role="assistant", content="b"))
+
+
+class HistoryRewritten(InputError):
+    """The chat template writes earlier turns differently once others follow, so nothing can be appended to what was sampled."""
 
 
 class ChatRenderer:
@@ -54,14 +61,15 @@ class ChatRenderer:
     def extend(self, ids: Sequence[int], messages: Sequence[Message]) -> tuple[int, ...]:
         """`ids` plus the ids of `messages` and the next assistant header; a missing end-of-turn token is added.
 
-        Raises `PolicyError` if the template rewrites earlier turns, so that appending would differ from rendering.
+        Raises `HistoryRewritten` if the template rewrites earlier turns, so that appending would differ from rendering.
         """
         closed = self._closed_stand_in()
         whole = self._encode(self._text((*STAND_IN, *messages), header=True))
         if whole[: len(closed)] != closed:
-            raise PolicyError(
+            raise HistoryRewritten(
                 "The chat template is not prefix-preserving: adding turns changes how earlier ones are written, so a sampled "
-                "turn cannot be continued. Pass chat_template=… with a template that leaves earlier turns alone, or render anew."
+                "turn cannot be continued. Use burnish.models.Conversation, which renders anew and starts a branch, or pass "
+                "chat_template=… with a template that leaves earlier turns alone."
             )
         end = () if ids and ids[-1] in self.stop_ids else closed[-1:]
         return (*ids, *end, *whole[len(closed) :])
@@ -69,19 +77,36 @@ class ChatRenderer:
     def supervised(self, messages: Sequence[Message]) -> tuple[tuple[int, ...], tuple[int, int]]:
         """Ids of a conversation that ends with an assistant turn, cut after its end-of-turn token, and that turn's range.
 
-        Raises `InputError` if the last turn is not the assistant's, `PolicyError` if the template rewrites the prompt.
+        Raises `InputError` if the last turn is not the assistant's, `HistoryRewritten` if the template rewrites the prompt.
         """
         if not messages or messages[-1].role != "assistant":
             raise InputError("A supervised conversation must end with an assistant message: that is the turn to be learned.")
         before, text = self._text(messages[:-1], header=True), self._text(messages, header=False)
         if not text.startswith(before):
-            raise PolicyError("The chat template is not prefix-preserving: the prompt differs once the answer follows it.")
+            raise HistoryRewritten(
+                "The chat template is not prefix-preserving: the prompt differs once the answer follows it, so the model would learn "
+                "to answer another prompt than it will read. Pass chat_template=… with a template that keeps the prompt as it is."
+            )
         prompt, whole = self._encode(before), self._encode(text)
         if whole[: len(prompt)] != prompt:  # the answer's first characters merged with the header's last token
             whole = prompt + self._encode(text[len(before) :])
         ends = [index for index in range(len(prompt), len(whole)) if whole[index] in self.stop_ids]
         ids = whole[: ends[-1] + 1] if ends else whole + self._closed_stand_in()[-1:]
         return ids, (len(prompt), len(ids))
+
+    def content(self, messages: Sequence[Message]) -> tuple[tuple[int, int], ...]:
+        """For each message the half-open range of its own text in `render(messages)`.
+
+        A token that is partly the template's counts as the template's. Raises `InputError` if the template changes a message
+        beyond recognition, or the tokenizer cannot tell where tokens lie.
+        """
+        text = self._text(messages, header=True)
+        marked = [Message(role=message.role, content=mark(index)) for index, message in enumerate(messages)]
+        places = message_places(text, MARK.split(self._text(marked, header=True)), [message.content for message in messages])
+        if not getattr(self.tokenizer, "is_fast", False):
+            raise InputError("Content can be told from scaffold only with a fast tokenizer (a tokenizer.json in the model folder).")
+        offsets = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return tuple(token_range(offsets, start, end) for start, end in places)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids` without special tokens, spaces untouched."""
@@ -141,6 +166,11 @@ class ByteRenderer:
         prompt = self.render(messages[:-1])
         ids = (*prompt, *messages[-1].content.encode(), self.end)
         return ids, (len(prompt), len(ids))
+
+    def content(self, messages: Sequence[Message]) -> tuple[tuple[int, int], ...]:
+        """For each message the half-open range of its bytes in `render(messages)`."""
+        ends = list(accumulate(len(self._turn(message)) for message in messages))
+        return tuple((end - 1 - len(message.content.encode()), end - 1) for end, message in zip(ends, messages, strict=True))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the byte ids; a character cut in two is shown as U+FFFD."""

@@ -6,9 +6,12 @@ the vocabulary and then inside the one block hit, so that the cost is a few pass
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F  # noqa: N812
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 BLOCK = 256
@@ -16,26 +19,51 @@ INSIDE = 1.0 - 1e-12
 """Keeps a uniform number next to 1 inside the last cell with mass (float64)."""
 
 
-def draw(
-    logits: Float[Tensor, "batch vocabulary"],
-    temperature: Float[Tensor, " batch"],
-    top_p: Float[Tensor, " batch"],
-    uniform: Float[Tensor, " batch"],
-) -> tuple[Int[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """Tokens and their natural log-probabilities under softmax(logits / temperature), cut to the `top_p` nucleus if < 1.
+class Setting(NamedTuple):
+    """How one row is drawn: see `records.Sampling`. `allowed` are the tokens of a constraint, None for all."""
 
-    Temperature 0 is greedy; its log-probability is that of temperature 1. `uniform` is float64 in [0, 1).
-    The settings lie on the CPU, so that looking at them costs no transfer; `logits` may lie anywhere.
+    temperature: float
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    allowed: Bool[Tensor, " vocabulary"] | None = None
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the distribution after temperature is truncated."""
+        return self.top_p < 1 or self.top_k > 0 or self.min_p > 0
+
+
+class Drawn(NamedTuple):
+    """The tokens, their natural log-probabilities as drawn, the same at temperature 1 without truncation, and the mass kept."""
+
+    tokens: Int[Tensor, " batch"]
+    logprobs: Float[Tensor, " batch"]
+    raw: Float[Tensor, " batch"]
+    kept: Float[Tensor, " batch"]
+
+
+def draw(logits: Float[Tensor, "batch vocabulary"], settings: Sequence[Setting], uniform: Float[Tensor, " batch"]) -> Drawn:
+    """One token per row under softmax(logits / temperature), truncated as its setting says.
+
+    Temperature 0 is greedy; its log-probability is that of temperature 1. `uniform` is float64 in [0, 1) and lies on the CPU;
+    `logits` may lie anywhere. A row whose constraint allows nothing gets NaN.
     """
-    greedy = temperature == 0
-    probabilities = _softmax(logits, torch.where(greedy, 1.0, temperature))
-    if bool((top_p < 1).any()):
-        probabilities = _nucleus(probabilities, top_p.to(logits.device))
-    best = probabilities.argmax(-1) if bool(greedy.any()) else None
-    tokens = _invert(probabilities, uniform.to(logits.device)) if best is None or not bool(greedy.all()) else best
-    if best is not None:
-        tokens = torch.where(greedy.to(logits.device), best, tokens)
-    return tokens, probabilities.gather(-1, tokens[:, None])[:, 0].log()
+    device = logits.device
+    temperature = torch.tensor([setting.temperature or 1.0 for setting in settings])
+    probabilities = _softmax(logits, temperature)
+    kept = torch.ones(len(settings), device=device)
+    odd = [row for row, setting in enumerate(settings) if setting.cuts or setting.allowed is not None]
+    if odd:
+        index = torch.tensor(odd, device=device)
+        probabilities[index], kept[index] = _truncated(probabilities[index], [settings[row] for row in odd])
+    tokens = _invert(probabilities, uniform.to(device))
+    greedy = [row for row, setting in enumerate(settings) if setting.temperature == 0]
+    if greedy:
+        index = torch.tensor(greedy, device=device)
+        tokens[index] = probabilities[index].argmax(-1)
+    logprobs = probabilities.gather(-1, tokens[:, None])[:, 0].log()
+    return Drawn(tokens, logprobs, _raw(logits, tokens, logprobs, temperature, odd), kept)
 
 
 def _softmax(logits: Float[Tensor, "batch vocabulary"], temperature: Float[Tensor, " batch"]) -> Float[Tensor, "batch vocabulary"]:
@@ -44,19 +72,52 @@ def _softmax(logits: Float[Tensor, "batch vocabulary"], temperature: Float[Tenso
     return torch.softmax(logits.float() / temperature[:, None].to(logits.device, torch.float32), -1)
 
 
-def _nucleus(probabilities: Float[Tensor, "batch vocabulary"], top_p: Float[Tensor, " batch"]) -> Float[Tensor, "batch vocabulary"]:
-    """Keep the smallest set of most probable tokens whose mass reaches `top_p`, renormalised."""
+def _truncated(
+    probabilities: Float[Tensor, "rows vocabulary"], settings: Sequence[Setting]
+) -> tuple[Float[Tensor, "rows vocabulary"], Float[Tensor, " rows"]]:
+    """What constraint, top-k, top-p and min-p all leave, renormalised, and its mass."""
+    left = probabilities.clone()
+    for row, setting in enumerate(settings):
+        if setting.allowed is not None:
+            left[row].masked_fill_(~setting.allowed.to(left.device), 0.0)
+    mass = left.sum(-1, keepdim=True)
+    cutting = torch.tensor([row for row, setting in enumerate(settings) if setting.cuts], device=left.device, dtype=torch.long)
+    if len(cutting):
+        left[cutting] = _cut(left[cutting] / mass[cutting], [settings[row] for row in cutting.tolist()]) * mass[cutting]
+    kept = left.sum(-1, keepdim=True)
+    return left / kept, kept[:, 0]
+
+
+def _cut(probabilities: Float[Tensor, "rows vocabulary"], settings: Sequence[Setting]) -> Float[Tensor, "rows vocabulary"]:
+    """Drop all but the `top_k` best, the smallest set whose mass reaches `top_p`, and what has `min_p` of the best; not renormalised."""
     ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
-    beyond = ordered.cumsum(-1) - ordered >= top_p[:, None]
+    size, device = probabilities.shape[-1], probabilities.device
+    top_p = torch.tensor([setting.top_p if setting.top_p < 1 else 2.0 for setting in settings], device=device)[:, None]
+    top_k = torch.tensor([setting.top_k or size for setting in settings], device=device)[:, None]
+    min_p = torch.tensor([setting.min_p for setting in settings], device=device)[:, None]
+    beyond = (ordered.cumsum(-1) - ordered >= top_p) | (torch.arange(size, device=device) >= top_k) | (ordered < min_p * ordered[:, :1])
     beyond[:, 0] = False
-    kept = torch.zeros_like(probabilities).scatter_(-1, order, ordered.masked_fill(beyond & (top_p < 1)[:, None], 0.0))
-    return kept / kept.sum(-1, keepdim=True)
+    return torch.zeros_like(probabilities).scatter_(-1, order, ordered.masked_fill(beyond, 0.0))
+
+
+def _raw(logits: Tensor, tokens: Tensor, logprobs: Tensor, temperature: Tensor, odd: Sequence[int]) -> Float[Tensor, " batch"]:
+    """Log-probabilities at temperature 1 over the whole vocabulary: computed only where they differ from `logprobs`."""
+    rows = sorted({*odd, *(temperature != 1).nonzero()[:, 0].tolist()})
+    if not rows:
+        return logprobs
+    index = torch.tensor(rows, device=logits.device)
+    whole = logits[index].float()
+    raw = logprobs.clone()
+    raw[index] = whole.gather(-1, tokens[index, None])[:, 0] - whole.logsumexp(-1)
+    return raw
 
 
 def _invert(probabilities: Float[Tensor, "batch vocabulary"], uniform: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
     """First token at which the cumulative probability exceeds the uniform number; it always has mass."""
     spare = -probabilities.shape[-1] % BLOCK
-    blocks = F.pad(probabilities, (0, spare)).view(len(probabilities), -1, BLOCK)
+    blocks = (
+        F.pad(probabilities, (0, spare)).view(len(probabilities), -1, BLOCK) if spare else probabilities.view(len(probabilities), -1, BLOCK)
+    )
     block, rest = _pick(blocks.sum(-1).double(), uniform)
     inside, _ = _pick(blocks[torch.arange(len(block), device=block.device), block].double(), rest)
     return block * BLOCK + inside

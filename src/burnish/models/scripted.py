@@ -11,8 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from burnish.core.errors import InputError, PolicyError
 from burnish.core.records import Message, Sampling
+from burnish.models._engines import Abilities
 from burnish.models._renderer import ByteRenderer
 from burnish.models.base import Completion, Request
+
+ABILITIES = Abilities(reads=(), training=False, adapters=False)
 
 Reply = Sequence[str] | Callable[[tuple[Message, ...], int], str | Awaitable[str]]
 """Texts in order of the calls, or a function (messages, seed) → text, sync or async."""

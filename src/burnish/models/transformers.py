@@ -8,8 +8,10 @@ Not covered: models with recurrent state (Mamba and hybrids), several devices fo
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from burnish.core.errors import ContextExceeded, InputError
+from burnish.models._adapters import Adapters
+from burnish.models._attention import MaskBuilder
 from burnish.models._batcher import Batcher
-from burnish.models._cache import MaskBuilder
 from burnish.models._checkpoint import resolve
+from burnish.models._constraints import Constraints
 from burnish.models._cpu import PackedLinear, multiplies_bfloat16
-from burnish.models._decoder import Decoder
+from burnish.models._decoder import Counters, Decoder
+from burnish.models._parallel import check_blocks
 from burnish.models._renderer import ChatRenderer
 from burnish.models.base import Completion, Request
+from burnish.models.scores import Scorer
+from burnish.models.weights import Weights, load
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
 LAYER_KINDS = {"full_attention", "sliding_attention"}
@@ -44,7 +51,7 @@ class TransformersPolicy:
         cache_tokens: int = 65_536,
         prefill_tokens: int | None = None,
     ) -> None:
-        """`model` is a causal LM in memory. `max_batch` rows are decoded at once, `cache_tokens` bounds rows times length.
+        """`model` is a causal LM in memory. `max_batch` rows are decoded at once, `cache_tokens` bounds the tokens they may come to hold.
 
         `prefill_tokens` is the size of one prompt pass (512 on CPU, 8192 on GPU). Raises `InputError` for an
         architecture that cannot be batched here or a tokenizer that cannot render conversations.
@@ -55,6 +62,10 @@ class TransformersPolicy:
         self._vocabulary = int(model.get_input_embeddings().num_embeddings)
         self._masks = _mask_builder(model)
         self._prefill_tokens = prefill_tokens or (512 if model.device.type == "cpu" else 8192)
+        self._prefix_tokens = cache_tokens // 8
+        self._adapters = Adapters(self)
+        self._passes = threading.Lock()
+        self._constraints: Constraints | None = None
         self._updates = 0
         self._version = "0"
         self._packed = PackedLinear() if multiplies_bfloat16() else None
@@ -77,10 +88,28 @@ class TransformersPolicy:
         self._version = str(self._updates) if version is None else version
         return self._version
 
+    def load_weights(self, weights: Weights, *, version: str) -> None:
+        """Sample with these weights (plain names, whole) from now on. Raises `InputError` if they do not fit."""
+        load(self, weights, version=version)
+
+    def scorer(self) -> Scorer:
+        """Log-probabilities, entropy and KL of many sequences at once, with the weights of now."""
+        return Scorer(self.model)
+
     async def generate(self, request: Request) -> Completion:
         """Draw one completion. Cancelling the await frees the row. Raises `InputError`, or `PolicyError` if the model fails."""
         self._check(request)
-        return await asyncio.wrap_future(self._batcher.submit(request))
+        constraint = request.sampling.constraint
+        matcher = self._constraint_compiler().matcher(constraint) if constraint else None
+        return await asyncio.wrap_future(self._batcher.submit(request, matcher))
+
+    def load_adapter(self, name: str, folder: str) -> None:
+        """Make the LoRA adapter in `folder` known as `name`, beside others; requests choose one by `Request.adapter`.
+
+        A known name is replaced: the hot swap. Raises `InputError` if the folder holds no adapter for this model.
+        """
+        with self.exclusive():
+            self._adapters.load(name, folder)
 
     def logprobs(self, ids: Sequence[int], *, start: int = 1, temperature: float = 1.0) -> Float[Tensor, " time"]:
         """log p(ids[t] | ids[:t]) for t = start … len(ids) - 1, natural log after temperature, fp32 on the CPU.
@@ -108,9 +137,18 @@ class TransformersPolicy:
                 if self._packed is not None:
                     self._packed.clear()
 
+    def counters(self) -> Counters:
+        """What the engine has done so far; subtract two to measure a stretch."""
+        return replace(self._batcher.counters)
+
     async def aclose(self) -> None:
         """Stop the decoding thread; requests that wait or run fail with `PolicyError`."""
         await asyncio.to_thread(self._batcher.close)
+
+    def _constraint_compiler(self) -> Constraints:
+        if self._constraints is None:
+            self._constraints = Constraints(self.tokenizer, self._vocabulary, self.renderer.stop_ids)
+        return self._constraints
 
     def _decoder(self) -> Decoder:
         return Decoder(
@@ -120,16 +158,29 @@ class TransformersPolicy:
             masks=self._masks,
             limit=self.context,
             prefill_tokens=self._prefill_tokens,
+            lock=self._passes,
+            adapters=self._adapters.arguments,
+            prefix_tokens=self._prefix_tokens,
         )
 
     def _check(self, request: Request) -> None:
-        sampling = request.sampling
+        sampling, length = request.sampling, len(request.prompt_ids) + len(request.prefix_ids)
         self._check_ids(request.prompt_ids)
-        if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
+        self._check_ids((*request.prompt_ids, *request.prefix_ids, *request.suffix_ids))
+        temperatures = (sampling.temperature, *(switch.temperature for switch in sampling.switches))
+        if sampling.max_tokens < 1 or min(temperatures) < 0 or not 0 < sampling.top_p <= 1:
             raise InputError(f"Unusable sampling: {sampling}. Needed: max_tokens ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1.")
-        if len(request.prompt_ids) + sampling.max_tokens > self.context:
+        if sampling.top_k < 0 or not 0 <= sampling.min_p <= 1:
+            raise InputError(f"Unusable sampling: {sampling}. Needed: top_k ≥ 0 (0: off), 0 ≤ min_p ≤ 1.")
+        if not all((*sampling.stop, *(text for switch in sampling.switches for text in (switch.open, switch.close)))):
+            raise InputError("A stop string or the marking text of a switch is empty: it would be found everywhere. Leave it out.")
+        if request.timeout_s is not None and request.timeout_s <= 0:
+            raise InputError(f"timeout_s must be greater than 0, not {request.timeout_s}.")
+        check_blocks(len(request.prompt_ids), request.parallel)
+        self._adapters.check(request.adapter)
+        if length + sampling.max_tokens > self.context:
             raise ContextExceeded(
-                f"A prompt of {len(request.prompt_ids)} tokens and max_tokens={sampling.max_tokens} exceed the {self.context} tokens "
+                f"A prompt of {length} tokens and max_tokens={sampling.max_tokens} exceed the {self.context} tokens "
                 f"that {self.name} can read. Shorten the conversation or lower max_tokens."
             )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from burnish.core.errors import InputError
 from burnish.core.records import Message, Task
-from burnish.signals.prompts import REFINE, ask, request
+from burnish.signals.prompts import REFINE, ask, block, request
 from burnish.signals.steps import out_of_ten
 
 TESTS = (

@@ -100,7 +100,8 @@ class Writer:
             sampling = msgspec.structs.replace(wanted, max_tokens=allowed, seed=derive_seed(self._seed, attempt_id))
             request = _request(self._policy, messages, prefix, sampling)
             completion = await self._policy.generate(request)
-            cost = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
+            counted = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
+            cost = completion.cost or counted
         finally:
             self._meter.after_call(allowed, cost)
         if prefix:
@@ -147,7 +148,6 @@ def _attempt(
     kind: str,
 ) -> Attempt:
     artefacts, spans = _parts(task, completion.text, kind)
-    start, end = len(request.prompt_ids), len(request.prompt_ids) + len(completion.ids)
     return Attempt(
         id=attempt_id,
         task_id=task.id,
@@ -159,7 +159,7 @@ def _attempt(
         text=completion.text,
         spans=spans,
         artefacts=artefacts,
-        tokens=TokenRecord(ids=request.prompt_ids + completion.ids, sampled=((start, end),), logprobs=completion.logprobs),
+        tokens=_tokens(request, completion),
         sampling=request.sampling,
         policy=policy.name,
         policy_version=completion.policy_version,
@@ -174,6 +174,13 @@ def _parts(task: Task, text: str, kind: str) -> tuple[dict[str, str], tuple[Span
         return {kind: text}, (Span(kind=kind, start=0, end=len(text)),) if text.strip() else ()
     code = extract_code(text, wanted_name(task))
     return {"code": code.text} if code else {}, spans_of(text, code)
+
+
+def _tokens(request: Request, completion: Completion) -> TokenRecord | None:
+    """What was read and written; None where an engine speaks text only."""
+    if not request.prompt_ids or not completion.knows_ids:
+        return None
+    return completion.record(request.prompt_ids)
 
 
 class Judge:

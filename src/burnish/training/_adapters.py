@@ -9,12 +9,14 @@ from __future__ import annotations
 import copy
 import warnings
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from burnish.core.errors import InputError
@@ -29,35 +31,85 @@ _INJECTED: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary
 class Trainable:
     """A model made ready for training: which parameters move, and how to write it down."""
 
-    def __init__(self, model: nn.Module, rank: int | None, seed: int) -> None:
-        """Freeze all but a LoRA adapter of `rank`, or make every parameter trainable if it is None."""
+    def __init__(self, model: nn.Module, rank: int | None, seed: int, *, value_head: bool = False) -> None:
+        """Freeze all but a LoRA adapter of `rank`, or make every parameter trainable if it is None.
+
+        `value_head` adds a critic: one number from each hidden state, 0 at first, in float32.
+        """
         self.origin = _weights_fingerprint(model)
         self.adapter = _adapter(model, rank, seed)
         self.model: Any = self.adapter.get_base_model() if self.adapter is not None else model
         if self.adapter is None:
             model.requires_grad_(True)
-        self.parameters = {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        self.value_head = _value_head(self.model) if value_head else None
 
-    def save(self, folder: str) -> None:
-        """Write weights that plain transformers (or PEFT, for an adapter) loads."""
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is trained, by name."""
+        found = {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        head = {} if self.value_head is None else dict(self.value_head.named_parameters())
+        return found | {f"value_head.{name}": parameter for name, parameter in head.items()}
+
+    def save(self, folder: str, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write weights that plain transformers (or PEFT, for an adapter) loads, and a value head beside them.
+
+        `weights` is the whole model's state where the model itself holds only a part of it.
+        """
         with _no_progress_bar():
-            (self.model if self.adapter is None else self.adapter).save_pretrained(folder)
+            (self.model if self.adapter is None else self.adapter).save_pretrained(folder, state_dict=weights)
+        if self.value_head is not None:
+            save_file(self.value_head.state_dict(), Path(folder) / "value_head.safetensors")
+
+    def merge(self, folder: str) -> None:
+        """Write the whole model with the adapter added into its weights; the adapter itself stays as it is."""
+        if self.adapter is None:
+            self.save(folder)
+            return
+        with _no_progress_bar():
+            copy.deepcopy(self.adapter).merge_and_unload().save_pretrained(folder)
+
+
+class HasModel(Protocol):
+    """What a reference is made of: a causal language model, and the adapter injected into it, if any."""
+
+    model: Any
+    adapter: Any
 
 
 class Reference:
-    """Log-probabilities under the weights from before training."""
+    """The policy as it was when this was made (or, with an adapter, without it)."""
 
-    def __init__(self, trainable: Trainable) -> None:
-        """Without an adapter this copies the model: make it before the first update."""
-        self._adapter = trainable.adapter
-        model = trainable.model if self._adapter is not None else copy.deepcopy(trainable.model).requires_grad_(False).eval()
-        self._scorer = TokenScorer(model)
+    def __init__(self, trainable: HasModel, *, as_is: bool = False) -> None:
+        """Without an adapter this copies the model: make it before the first update. `as_is` copies it with its adapter."""
+        self._adapter = None if as_is else trainable.adapter
+        self.copied = self._adapter is None
+        """Whether the weights are a copy of their own."""
+        self.model = copy.deepcopy(trainable.model).requires_grad_(False).eval() if self.copied else trainable.model
+        self._scorer = TokenScorer(self.model)
 
     @torch.no_grad()
     def __call__(self, rows: Sequence[Row], temperature: float) -> Float[Tensor, "batch time"]:
         """Log-probabilities of the learned tokens, without gradient."""
-        with nullcontext() if self._adapter is None else self._adapter.disable_adapter():
+        with self._without_adapter():
             return self._scorer(rows, temperature=temperature)["logp"]
+
+    @torch.no_grad()
+    def outputs(self, rows: Sequence[Row]) -> tuple[Float[Tensor, "tokens hidden"], Float[Tensor, "vocabulary hidden"]]:
+        """Hidden states at the places that predict the learned tokens, and the output matrix."""
+        with self._without_adapter():
+            return self._scorer.hidden(rows), self._scorer.head
+
+    def _without_adapter(self) -> AbstractContextManager[Any]:
+        context: AbstractContextManager[Any] = nullcontext() if self._adapter is None else self._adapter.disable_adapter()
+        return context
+
+
+def _value_head(model: Any) -> nn.Linear:
+    weight = model.get_output_embeddings().weight
+    head = nn.Linear(weight.shape[1], 1, device=weight.device)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head
 
 
 @contextmanager
@@ -75,9 +127,9 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 def _adapter(model: nn.Module, rank: int | None, seed: int) -> Any | None:
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
-    existing = model if isinstance(model, PeftModel) else _INJECTED.get(model)
+    existing = known_adapter(model)
     if existing is not None:
         return _check_rank(existing, rank)
     if rank is None:
@@ -89,6 +141,13 @@ def _adapter(model: nn.Module, rank: int | None, seed: int) -> Any | None:
         injected = get_peft_model(model, config, autocast_adapter_dtype=False)
     _INJECTED[model] = injected
     return injected
+
+
+def known_adapter(model: nn.Module) -> Any | None:
+    """The PEFT model around or inside of `model`, if it carries an adapter already."""
+    from peft import PeftModel
+
+    return model if isinstance(model, PeftModel) else _INJECTED.get(model)
 
 
 def _check_rank(adapter: Any, rank: int | None) -> Any:

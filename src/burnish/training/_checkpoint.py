@@ -2,7 +2,7 @@
 
 A checkpoint is written aside, flushed to disk and renamed. It loads in plain transformers (or PEFT, for an adapter); the
 folder `trainer/` in it holds what a resumed run needs. Orders and seeds are derived from the step, so no random state is
-stored. Only the newest checkpoint is kept.
+stored. Only the newest checkpoint and the best one are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from safetensors import SafetensorError
@@ -22,7 +23,7 @@ from burnish.core.errors import InputError, StoreError
 from burnish.core.records import Record
 from burnish.training.config import TrainConfig
 
-MAY_CHANGE = frozenset({"steps", "epochs", "save_every", "micro_tokens", "extendable"})
+MAY_CHANGE = frozenset({"steps", "epochs", "save_every", "micro_tokens", "extendable", "checkpoint_layers", "shard", "stream_norms"})
 """Settings that may differ when a run is resumed: none of them changes what the finished steps have learned."""
 
 
@@ -35,7 +36,9 @@ class TrainerState(Record):
     """Fingerprint of the examples and tasks."""
     weights: str
     """Fingerprint of the weights that training started from. Checked where they still matter: adapters and references."""
-    format: int = 1
+    progress: dict[str, Any] = {}
+    """Stage, controller and place in the data."""
+    format: int = 2
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -56,9 +59,16 @@ def prepare(folder: Path) -> None:
         raise InputError(f"Checkpoints cannot be written to {folder}: {error.strerror}. Choose a folder that you may write to.") from error
 
 
-def save(folder: Path, state: TrainerState, tensors: Mapping[str, Tensor], write_model: Callable[[str], None]) -> Path:
-    """Write a checkpoint and drop the older ones. Raises `StoreError`, and then leaves nothing half-written."""
-    target, aside = folder / f"step-{state.step:06d}", folder / f".writing-step-{state.step:06d}"
+def path_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step:06d}"
+
+
+def save(
+    folder: Path, state: TrainerState, tensors: Mapping[str, Tensor], write_model: Callable[[str], None], *, keep: int | None = None
+) -> Path:
+    """Write a checkpoint and drop the older ones, except that of step `keep`. Raises `StoreError`, and then leaves nothing half-written."""
+    target, aside = path_of(folder, state.step), folder / f".writing-step-{state.step:06d}"
     if target.is_dir():
         return target
     try:
@@ -74,20 +84,20 @@ def save(folder: Path, state: TrainerState, tensors: Mapping[str, Tensor], write
         shutil.rmtree(aside, ignore_errors=True)
         raise StoreError(f"The checkpoint of step {state.step} could not be written to {folder}: {error}. {_advice(folder)}") from error
     for old in checkpoints(folder):
-        if old != target:
+        if old not in (target, None if keep is None else path_of(folder, keep)):
             shutil.rmtree(old)
     return target
 
 
-def load(checkpoint: Path, expected: TrainerState, *, same_weights: bool) -> tuple[int, dict[str, Tensor]]:
-    """Step and tensors of a checkpoint. Raises `InputError` if it belongs to other data, settings or starting weights."""
+def load(checkpoint: Path, expected: TrainerState, *, same_weights: bool) -> tuple[TrainerState, dict[str, Tensor]]:
+    """State and tensors of a checkpoint. Raises `InputError` if it belongs to other data, settings or starting weights."""
     try:
         state = msgspec.json.decode((checkpoint / "trainer" / "state.json").read_bytes(), type=TrainerState)
         tensors = load_file(checkpoint / "trainer" / "state.safetensors")
     except (OSError, SafetensorError, msgspec.DecodeError) as error:
         raise StoreError(f"The checkpoint {checkpoint} cannot be read: {error}. Delete that folder to start anew.") from error
     _check(checkpoint, state, expected, same_weights)
-    return state.step, tensors
+    return state, tensors
 
 
 def _check(checkpoint: Path, state: TrainerState, expected: TrainerState, same_weights: bool) -> None:

@@ -1,87 +1,66 @@
-"""Micro-batches and what is counted over them."""
+"""Micro-batches: the rows of a step, divided so that each part fits into one forward pass."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from burnish.objectives.base import TokenBatch
-from burnish.training._objective import Evaluation
+from burnish.training._layout import by_prompt, packed_tokens
 from burnish.training._rows import Row
 
 
 @dataclass
 class MicroBatch:
-    """Rows that go through the model together. What stays the same over the updates of one step is kept here."""
+    """Rows that go through the model together. What stays the same over the updates of one step is `known`."""
 
     rows: list[Row]
-    old: Float[Tensor, "batch time"] | None = None
-    reference: Float[Tensor, "batch time"] | None = None
+    known: dict[str, Float[Tensor, "batch time"]] = field(default_factory=dict)
+    idle: bool = False
+    """Computed only so that other ranks need not wait; counts for nothing."""
 
     @property
     def tokens(self) -> int:
-        """Tokens that are read, without padding."""
-        return sum(row.length for row in self.rows)
+        """Tokens that are read, without padding and with every shared prompt once."""
+        return packed_tokens(self.rows)
 
 
-def micro_batches(rows: Sequence[Row], token_budget: int) -> list[MicroBatch]:
-    """Rows of similar length together, each batch's padded size within the budget (a single row may exceed it)."""
+def micro_batches(rows: Sequence[Row], token_budget: int, *, together: bool = False, packed: bool = True) -> list[MicroBatch]:
+    """Rows in parts of at most `token_budget` tokens (padding counts if not `packed`; a single row may exceed it).
+
+    Rows that share a prompt stay together if they fit. `together`: rows of one group are never divided nor reordered.
+    """
+    pieces = [piece for unit in _units(rows, together) for piece in _divided(unit, token_budget, together, packed)]
     batches: list[MicroBatch] = []
-    for row in sorted(rows, key=lambda row: -row.length):
-        if batches and (len(batches[-1].rows) + 1) * batches[-1].rows[0].length <= token_budget:
-            batches[-1].rows.append(row)
+    for piece in sorted(pieces, key=lambda piece: -max(row.length for row in piece)):
+        if batches and _size([*batches[-1].rows, *piece], packed) <= token_budget:
+            batches[-1].rows.extend(piece)
         else:
-            batches.append(MicroBatch([row]))
+            batches.append(MicroBatch(list(piece)))
     return batches
 
 
-@dataclass
-class Tally:
-    """Sums over the micro-batches of one stream in one update."""
-
-    loss: float = 0.0
-    tokens: int = 0
-    with_rollout: float = 0.0
-    delta: float = 0.0
-    rollout_kl: float = 0.0
-    with_advantage: float = 0.0
-    clipped: float = 0.0
-    with_reference: float = 0.0
-    reference_kl: float = 0.0
-
-    @torch.no_grad()
-    def add(self, micro: MicroBatch, batch: TokenBatch, evaluation: Evaluation) -> None:
-        """Count one evaluated micro-batch."""
-        mask = batch.mask
-        self.loss += evaluation.value
-        self.tokens += micro.tokens
-        if batch.rollout is not None:
-            self.with_rollout += float(mask.sum())
-            self.delta += float(((batch.logp - batch.rollout).abs() * mask).sum())
-            self.rollout_kl += _k3_sum(batch.logp - batch.rollout, mask)
-        if batch.advantage is not None:
-            signal = mask * (batch.advantage != 0)
-            self.with_advantage += float(signal.sum())
-            self.clipped += float((signal * (evaluation.coefficient == 0)).sum())
-        if batch.reference is not None:
-            self.with_reference += float(mask.sum())
-            self.reference_kl += _k3_sum(batch.reference - batch.logp, mask)
-
-    def report(self) -> dict[str, float]:
-        """Means per token, as fields of `StreamStats`; what was not measured is left out."""
-        means = {
-            "rollout_delta": (self.delta, self.with_rollout),
-            "rollout_kl": (self.rollout_kl, self.with_rollout),
-            "clip_share": (self.clipped, self.with_advantage),
-            "reference_kl": (self.reference_kl, self.with_reference),
-        }
-        return {name: total / count for name, (total, count) in means.items() if count}
+def _units(rows: Sequence[Row], together: bool) -> list[list[Row]]:
+    if together:
+        return [list(members) for _, members in groupby(rows, key=lambda row: row.group)]
+    return [[rows[index] for index in members] for members in by_prompt(rows).values()]
 
 
-def _k3_sum(difference: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"]) -> float:
-    difference = difference.clamp(-20.0, 20.0)
-    return float(((difference.exp() - difference - 1.0) * mask).sum())
+def _divided(unit: list[Row], budget: int, together: bool, packed: bool) -> list[list[Row]]:
+    """One unit, or as few parts of it as fit."""
+    if together:
+        return [unit]
+    parts: list[list[Row]] = []
+    for row in sorted(unit, key=lambda row: -row.length):
+        if parts and _size([*parts[-1], row], packed) <= budget:
+            parts[-1].append(row)
+        else:
+            parts.append([row])
+    return parts
+
+
+def _size(rows: Sequence[Row], packed: bool) -> int:
+    return packed_tokens(rows) if packed else len(rows) * max(row.length for row in rows)

@@ -6,8 +6,10 @@ costly backward pass: it tells the coefficient c_t of each token (spec 3.3) and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -16,8 +18,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from burnish.core.errors import InputError
 from burnish.core.plugins import find
-from burnish.objectives.base import Aggregation, Denominators, Loss, TokenBatch, aggregate
+from burnish.objectives.base import Aggregation, Denominators, Formula, Loss, TokenBatch, Weight, aggregate, counted
 from burnish.training._rows import Row
+
+LIVE = ("logp", "entropy", "value", "kl_forward", "kl_reverse")
+"""Fields of a `TokenBatch` that carry gradient; all but `logp` are computed only where a term needs them."""
+
+Counts = Mapping[str, Denominators]
+"""Denominators over `all` rows of a step, and over the `correct` ones."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +37,73 @@ class Term:
     coefficient: float = 1.0
 
 
+class Objective(Protocol):
+    """What a stream minimises. `temperature` divides the logits."""
+
+    @property
+    def temperature(self) -> float: ...
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Every `TokenBatch` field that is read."""
+        ...
+
+    @property
+    def silent_at_zero_advantage(self) -> bool:
+        """True if a row with advantage 0 adds nothing."""
+        ...
+
+    @property
+    def together(self) -> bool:
+        """True if rows of one group must be in one micro-batch, in their order."""
+        ...
+
+    def reduce(self, batch: TokenBatch, counts: Counts) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """The reduced loss, and the plain sum of its first term (whose slope is c_t)."""
+        ...
+
+
 @dataclass(frozen=True)
-class Objective:
-    """What a stream minimises: the first term, whose aggregation holds for all, and extra terms. `temperature` divides the logits."""
+class TokenObjective:
+    """Token losses: the first term, whose aggregation holds for all and which the weight multiplies, and extra terms."""
 
     terms: tuple[Term, ...]
     aggregation: Aggregation
     temperature: float = 1.0
+    weight: tuple[Weight, Mapping[str, float]] | None = None
+    together: bool = False
 
     @property
     def needs(self) -> frozenset[str]:
-        """Every `TokenBatch` field that some term reads."""
-        return frozenset[str]().union(*(term.loss.needs for term in self.terms))
+        """Every `TokenBatch` field that some term or the weight reads."""
+        own = frozenset[str]().union(*(term.loss.reads(term.options) for term in self.terms))
+        return own if self.weight is None else own | self.weight[0].reads(self.weight[1])
 
     @property
     def silent_at_zero_advantage(self) -> bool:
         """True if a row with advantage 0 adds nothing."""
         return all(term.loss.silent_at_zero_advantage for term in self.terms)
+
+    def reduce(self, batch: TokenBatch, counts: Counts) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """The sum of the reduced terms, and the plain sum of the first."""
+        losses = [term.loss.function(batch, term.options) for term in self.terms]
+        if (weight := self.weights(batch)) is not None:
+            losses[0] = losses[0] * weight
+        total = sum(
+            term.coefficient * aggregate(loss, counted(term.loss, batch), self.aggregation, counts[term.loss.counts])
+            for term, loss in zip(self.terms, losses, strict=True)
+        )
+        assert isinstance(total, Tensor)
+        return total, (losses[0] * batch.mask).sum()
+
+    def weights(self, batch: TokenBatch) -> Float[Tensor, "batch time"] | None:
+        """The detached factor on the first term: that of the rows times that of the weight plug-in."""
+        if self.weight is None:
+            return batch.weight
+        formula, options = self.weight
+        known = batch if batch.old is not None else replace(batch, old=batch.logp.detach())
+        weight = formula.function(known, options).detach()
+        return weight if batch.weight is None else weight * batch.weight
 
 
 def objective(
@@ -56,77 +114,103 @@ def objective(
     provides: frozenset[str],
     aggregation: Aggregation | None,
     temperature: float = 1.0,
-    kl: float = 0.0,
-) -> Objective:
-    """The objective of the loss plug-in `name`, with a k3 KL term if `kl` > 0.
+    terms: Mapping[str, float] | None = None,
+    weight: str | None = None,
+    weight_options: Mapping[str, float] | None = None,
+) -> TokenObjective:
+    """The objective of the loss plug-in `name`, with further `terms` (name → coefficient) and a weight plug-in.
 
-    Raises `UnknownName` for a loss that does not exist, `InputError` for one that needs what the stream does not provide.
+    Raises `UnknownName` for a plug-in that does not exist, `InputError` for one that needs what the stream does not provide.
     """
-    main: Loss = find("loss", name)
-    if not isinstance(main, Loss):
-        raise InputError(f"{name!r} is a {type(main).__name__}, not a burnish.objectives.base.Loss.")
-    missing = sorted(main.needs - provides)
-    if missing:
+    main = _term(name, options, 1.0)
+    extra = [_term(other, {}, coefficient) for other, coefficient in (terms or {}).items() if coefficient]
+    factor = None
+    if weight is not None:
+        formula = plugin("weight", weight, Weight)
+        factor = formula, formula.options(weight_options or {})
+    built = TokenObjective((main, *extra), aggregation or main.loss.aggregation, temperature, factor)
+    check_provided(name, built.needs, provides, stream)
+    return built
+
+
+def check_provided(name: str, needs: frozenset[str], provides: frozenset[str], stream: str) -> None:
+    """Raise `InputError` if a loss needs what its stream does not have."""
+    if missing := sorted(needs - provides):
         raise InputError(f"The loss {name!r} needs {', '.join(missing)}, which the stream {stream!r} does not have. Choose another loss.")
-    terms = [Term(main, main.options(options))]
-    if kl > 0:
-        terms.append(Term(find("loss", "kl_k3"), {}, kl))
-    return Objective(tuple(terms), aggregation or main.aggregation, temperature)
+
+
+def _term(name: str, options: Mapping[str, float], coefficient: float) -> Term:
+    loss = plugin("loss", name, Loss)
+    return Term(loss, loss.options(options), coefficient)
+
+
+def plugin(family: str, name: str, kind: type[Any]) -> Any:
+    """The plug-in, checked to be of its kind. Raises `UnknownName` or `InputError`."""
+    found: Formula = find(family, name)
+    if not isinstance(found, kind):
+        raise InputError(f"{name!r} is a {type(found).__name__}, not a {kind.__module__}.{kind.__name__}.")
+    return found
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An objective's share from one micro-batch. `coefficient` is c_t = -dL/dlogp of the first term, unreduced."""
+    """An objective's share from one micro-batch. `coefficient` is c_t = -dL/dlogp of the weighted first term, unreduced."""
 
     value: float
     gradients: dict[str, Float[Tensor, "batch time"]]
     coefficient: Float[Tensor, "batch time"]
 
 
-def evaluate(objective: Objective, batch: TokenBatch, denominators: Denominators, scale: float) -> Evaluation:
+def evaluate(objective: Objective, batch: TokenBatch, counts: Counts, scale: float) -> Evaluation:
     """The reduced value, and `scale` times its gradient with respect to `logp` and whatever else the batch carries gradient for."""
-    live = {name: getattr(batch, name) for name in ("logp", "entropy", "value", "kl_forward", "kl_reverse")}
+    live = {name: getattr(batch, name) for name in LIVE}
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in live.items() if tensor is not None}
-    batch = replace(batch, **leaves)
-    losses = [term.coefficient * term.loss.function(batch, term.options) for term in objective.terms]
-    slope = torch.autograd.grad((losses[0] * batch.mask).sum(), leaves["logp"], retain_graph=True, materialize_grads=True)[0]
-    total = sum(losses[1:], losses[0] if batch.weight is None else losses[0] * batch.weight)
-    value = aggregate(total, batch.mask, objective.aggregation, denominators)
+    value, first = objective.reduce(replace(batch, **leaves), counts)
+    slope = torch.autograd.grad(first, leaves["logp"], retain_graph=True, allow_unused=True, materialize_grads=True)[0]
     gradients = torch.autograd.grad(scale * value, tuple(leaves.values()), allow_unused=True, materialize_grads=True)
     return Evaluation(float(value.detach()), dict(zip(leaves, gradients, strict=True)), -slope)
 
 
-def token_batch(
-    rows: Sequence[Row],
-    scores: Mapping[str, Float[Tensor, "batch time"]],
-    *,
-    old: Float[Tensor, "batch time"] | None = None,
-    reference: Float[Tensor, "batch time"] | None = None,
-) -> TokenBatch:
-    """The tensors of a micro-batch: the model's `scores` and everything the rows bring. Padded cells are 0 and masked."""
+def token_batch(rows: Sequence[Row], scores: Mapping[str, Float[Tensor, "batch time"]], **known: Tensor | None) -> TokenBatch:
+    """The tensors of a micro-batch: the model's `scores`, what is `known` beside, and everything the rows bring.
+
+    Padded cells are 0 and masked. Where the sampler gave no log-probability, `rollout` is the model's own, so that every
+    ratio there is 1.
+    """
     logp = scores["logp"]
     lengths = torch.tensor([len(row.positions) for row in rows], device=logp.device)
     mask = (torch.arange(logp.shape[1], device=logp.device) < lengths[:, None]).float()
-    rollout = None
+    names = sorted(set[str]().union(*(row.fields for row in rows)))
+    fields: dict[str, Any] = {name: _rectangle([row.fields[name] for row in rows], logp) for name in names}
     if all(row.rollout is not None for row in rows):
-        rollout = pad_sequence([torch.tensor(row.rollout) for row in rows], batch_first=True).to(logp)
-    advantage = None
+        rollout = _rectangle([[math.nan if value is None else value for value in row.rollout or ()] for row in rows], logp)
+        fields["rollout"] = torch.where(rollout.isnan(), logp.detach(), rollout)
     if all(row.advantage is not None for row in rows):
-        advantage = mask * torch.tensor([row.advantage for row in rows]).to(logp)[:, None]
-    weight = mask * torch.tensor([row.weight for row in rows]).to(logp)[:, None] if any(row.weight != 1.0 for row in rows) else None
+        fields["advantage"] = _rectangle([_spread(row) for row in rows], logp)
+    if any(row.weight != 1.0 for row in rows):
+        fields["weight"] = mask * torch.tensor([row.weight for row in rows]).to(logp)[:, None]
     return TokenBatch(
+        **fields | {name: value for name, value in known.items() if value is not None},
         **scores,
         mask=mask,
-        weight=weight,
-        old=old,
-        rollout=rollout,
-        reference=reference,
-        advantage=advantage,
-        group=torch.tensor([row.group for row in rows]),
-        reward=torch.tensor([torch.nan if row.reward is None else row.reward for row in rows]),
+        group=torch.tensor([row.group for row in rows], device=logp.device),
+        reward=torch.tensor([torch.nan if row.reward is None else row.reward for row in rows], device=logp.device),
+        correct=torch.tensor([row.correct for row in rows], device=logp.device),
     )
 
 
-def denominators(rows: Sequence[Row], horizon: float) -> Denominators:
-    """Counts over all rows of a step, whether or not they are computed."""
-    return Denominators(tokens=float(sum(len(row.positions) for row in rows)), sequences=float(len(rows)), horizon=horizon)
+def _spread(row: Row) -> Sequence[float]:
+    return row.advantage if isinstance(row.advantage, tuple) else [row.advantage or 0.0] * len(row.positions)
+
+
+def _rectangle(values: Sequence[Sequence[float]], like: Tensor) -> Float[Tensor, "batch time"]:
+    return pad_sequence([torch.tensor(value) for value in values], batch_first=True).to(like)
+
+
+def denominators(rows: Sequence[Row], horizon: float) -> Counts:
+    """Counts over all rows of a step, whether or not they are computed; never 0, so that nothing over nothing is 0."""
+    chosen = {"all": rows, "correct": [row for row in rows if row.correct]}
+    return {
+        name: Denominators(float(max(1, sum(len(row.positions) for row in some))), float(max(1, len(some))), horizon)
+        for name, some in chosen.items()
+    }

@@ -12,7 +12,10 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
+from burnish.training._crew import Crew
+from burnish.training._shards import divided, gathered, own_part
 from burnish.training.config import TrainConfig
 
 
@@ -62,9 +65,14 @@ class MasterAdamW:
         return any(master.grad is not None for master in self._masters.values())
 
     @torch.no_grad()
-    def gradient_norm(self) -> float:
-        """Global L2 norm of the summed gradients."""
-        norms = [torch.linalg.vector_norm(master.grad) for master in self._masters.values() if master.grad is not None]
+    def gradient_norm(self, crew: Crew = Crew()) -> float:
+        """Global L2 norm of the summed gradients; parts that other ranks hold are counted."""
+        norms = [torch.linalg.vector_norm(gradient) for gradient in self.gradients().values() if not isinstance(gradient, DTensor)]
+        parts = [own_part(gradient) for gradient in self.gradients().values() if isinstance(gradient, DTensor)]
+        if parts:
+            square = torch.stack([torch.linalg.vector_norm(part) for part in parts]).square().sum().reshape(1)
+            crew.add_up([square])
+            norms.append(square.sqrt().squeeze())
         return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
     @torch.no_grad()
@@ -78,6 +86,40 @@ class MasterAdamW:
         self._adamw.step()
         self._round_back()
         self.forget()
+
+    def add_up(self, crew: Crew) -> None:
+        """Sum the gradients of all ranks. A rank that had nothing to do brings zeros."""
+        if crew.size == 1:
+            return
+        own = {name: master for name, master in self._masters.items() if not isinstance(master, DTensor)}  # others are summed already
+        have = crew.exchange([name for name, master in own.items() if master.grad is not None])
+        names = sorted(set[str]().union(*have))
+        for name in names:
+            master = own[name]
+            if master.grad is None:
+                master.grad = self._sums.setdefault(name, torch.empty_like(master)).zero_()
+        crew.add_up([gradient for name, gradient in self.gradients().items() if name in names])
+
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradients so far, by parameter."""
+        return {name: master.grad for name, master in self._masters.items() if master.grad is not None}
+
+    def take(self) -> dict[str, Tensor]:
+        """Copies of the gradients so far; the optimiser forgets them."""
+        taken = {name: gradient.clone() for name, gradient in self.gradients().items()}
+        self.forget()
+        return taken
+
+    @torch.no_grad()
+    def put(self, gradients: Mapping[str, Tensor]) -> None:
+        """Add gradients that were taken."""
+        for name, gradient in gradients.items():
+            master = self._masters[name]
+            master.grad = gradient.clone() if master.grad is None else master.grad.add_(gradient)
+
+    def reset(self) -> None:
+        """Begin with fresh moments."""
+        self._adamw.state.clear()
 
     def forget(self) -> None:
         """Drop all gradients."""
@@ -93,14 +135,14 @@ class MasterAdamW:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that is trained, by `<parameter>|<field>`: float32 master weights, moments and step counts."""
-        tensors = {f"{name}|master": master.detach() for name, master in self._masters.items()}
+        tensors = {f"{name}|master": gathered(master.detach()) for name, master in self._masters.items()}
         for name, master in self._masters.items():
-            tensors.update({f"{name}|{field}": value for field, value in self._adamw.state.get(master, {}).items()})
+            tensors.update({f"{name}|{field}": gathered(value) for field, value in self._adamw.state.get(master, {}).items()})
         return tensors
 
     def weights(self) -> dict[str, Tensor]:
         """The part of a `state` that a finished run needs: the weights as they are used."""
-        return {f"{name}|weight": parameter.detach() for name, parameter in self._parameters.items()}
+        return {f"{name}|weight": gathered(parameter.detach()) for name, parameter in self._parameters.items()}
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -109,8 +151,10 @@ class MasterAdamW:
             name, _, field = key.rpartition("|")
             master = self._masters[name]
             if field in ("master", "weight"):
-                master.copy_(value)
-            else:
+                master.copy_(divided(value.to(master), master))
+            elif value.shape == master.shape:
+                self._adamw.state[master][field] = divided(value.to(master.device, copy=True), master)
+            else:  # the step count
                 self._adamw.state[master][field] = value.to(master.device, copy=True)
         self._round_back()
 

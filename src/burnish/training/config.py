@@ -14,6 +14,31 @@ from burnish.core.records import Record
 Aggregation = Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"]
 
 
+STREAMS = ("sft", "rl", "preference", "value")
+"""Streams that can be trained on. `validation` is a fifth one that is only measured."""
+
+
+class Stage(Record):
+    """One part of a run: who plans its steps, and when it ends."""
+
+    steps: int | None = None
+    """Most steps of this stage. None (the last stage only): up to the end of the run."""
+    controller: str | None = None
+    """Controller that plans each step: a name or an import path. None: all streams, as `mix` says."""
+    controller_options: dict[str, float] = {}
+    mix: dict[str, float] = {}
+    """Coefficient per stream, for example `{"sft": 0.3, "rl": 0.7}`. A stream that is not named has 1."""
+    patience: int | None = None
+    """End the stage after so many validations in a row without a new best. None: never."""
+    reset_optimizer: bool = False
+    """Begin with fresh moments, as if this were a new run."""
+    refresh_reference: bool = False
+    """KL terms and preferences are measured from the weights at the beginning of this stage."""
+
+    def __post_init__(self) -> None:
+        _check_mix(self.mix)
+
+
 class TrainConfig(Record):
     """How to train. Everything has a default; wrong values raise `InputError` when the config is made."""
 
@@ -26,7 +51,11 @@ class TrainConfig(Record):
     batch_size: int = 16
     """Examples per supervised step."""
     micro_tokens: int = 2048
-    """Most tokens in one forward pass, padding included. Changes memory and speed, never the gradient."""
+    """Most tokens in one forward pass (a single row may exceed it). Changes memory and speed, never the gradient."""
+    checkpoint_layers: bool = False
+    """Keep only each layer's input and compute the layer again in the backward pass: less memory, about a third slower."""
+    shard: bool = False
+    """With several processes: divide weights, gradients and optimiser state among them (FSDP2) instead of copying them (DDP)."""
     warmup: int = 5
     """Steps of linear warm-up."""
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -44,14 +73,36 @@ class TrainConfig(Record):
     extendable: bool = True
     """Keep the optimiser's state with the last step too (most of a checkpoint), so that the run can be given more steps."""
 
+    validate_every: int = 0
+    """Steps between measurements on the validation examples; the best weights are kept. 0: only at the end."""
+    patience: int | None = None
+    """Stop after so many validations in a row without a new best. None: never."""
+
     sft_loss: str = "nll"
     """Loss of the supervised stream: a name, or an import path `package.module:object`."""
+    sft_options: dict[str, float] = {}
+    sft_weight: str | None = None
+    """Weight on the supervised loss (a name or an import path), for example `pear_token`. Needs examples with log-probabilities."""
+    sft_weight_options: dict[str, float] = {}
     rl_loss: str = "ppo_clip"
     """Loss of the reinforcement-learning stream."""
     rl_options: dict[str, float] = {}
     """Options of `rl_loss`, for example `{"epsilon_high": 0.28}`."""
+    rl_terms: dict[str, float] = {}
+    """Further losses by name with their coefficients, for example `{"entropy_bonus": 0.01, "positive_nll": 0.1}`."""
+    rl_weight: str | None = None
+    """Weight against a difference of sampler and trainer, for example `tis_token`."""
+    rl_weight_options: dict[str, float] = {}
     advantage: str = "grpo"
     """How rewards become advantages: a name or an import path."""
+    advantage_options: dict[str, float] = {}
+    value_coefficient: float = 1.0
+    """Coefficient of the critic's loss, for advantages that need a critic."""
+    preference_loss: str = "dpo"
+    """Loss of the preference stream."""
+    preference_options: dict[str, float] = {}
+    value_loss: str = "step_label"
+    """Loss of the value stream (a process reward model)."""
     aggregation: Aggregation | None = None
     """How token losses are reduced. None: as the loss says."""
     kl: float = 0.0
@@ -66,21 +117,43 @@ class TrainConfig(Record):
     """Sampling temperature; the trainer's log-probabilities are of the same distribution."""
     max_tokens: int = 256
     """Most tokens of one completion."""
+    truncated: Literal["keep", "mask"] = "keep"
+    """Completions that hit `max_tokens`: learned from by their reward like any other, or left out of the loss."""
     mix: dict[str, float] = {}
     """Coefficient per stream, for example `{"sft": 0.3, "rl": 0.7}`. A stream that is not named has 1."""
+    controller: str | None = None
+    """Controller that plans the streams of each step (`burnish list controllers`, or an import path). None: `mix`."""
+    controller_options: dict[str, float] = {}
+    stages: tuple[Stage, ...] = ()
+    """Parts of the run with plans of their own. Empty: one stage with `mix`, `controller` and `patience` from here."""
+    stream_norms: bool = False
+    """Measure the gradient norm of each stream in steps with several; takes memory for one more gradient."""
+
+    def plan(self) -> tuple[Stage, ...]:
+        """The stages of the run."""
+        whole = Stage(
+            steps=self.steps,
+            controller=self.controller,
+            controller_options=self.controller_options,
+            mix=self.mix,
+            patience=self.patience,
+        )
+        return self.stages or (whole,)
 
     def __post_init__(self) -> None:
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must be greater than 0.")
-        for name in ("warmup", "weight_decay", "kl"):
+        for name in ("warmup", "weight_decay", "kl", "validate_every", "value_coefficient"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must not be negative.")
-        for name in ("steps", "lora"):
+        for name in ("steps", "lora", "patience"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)}: it must be at least 1, or left out.")
         if self.group_size < 2:
             raise InputError(f"group_size = {self.group_size}: a group needs at least 2 completions to compare.")
+        if any(stage.steps is None for stage in self.stages[:-1]):
+            raise InputError("stages: every stage but the last needs its number of steps.")
         _check_mix(self.mix)
 
 
@@ -91,8 +164,8 @@ POSITIVE = (
 
 
 def _check_mix(mix: Mapping[str, float]) -> None:
-    unknown = sorted(set(mix) - {"sft", "rl"})
+    unknown = sorted(set(mix) - set(STREAMS))
     if unknown:
-        raise InputError(f"mix names the stream {unknown[0]!r}. Known: rl, sft.")
+        raise InputError(f"mix names the stream {unknown[0]!r}. Known: {', '.join(STREAMS)}.")
     if any(not value >= 0 for value in mix.values()):
         raise InputError(f"mix = {dict(mix)}: coefficients must not be negative.")

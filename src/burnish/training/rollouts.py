@@ -34,6 +34,8 @@ class RolloutSource:
     extract: Callable[[Task, str], str | None]
     reward: Callable[[Verdict], float | None]
     limits: Limits = Limits()
+    credit: Callable[[Rollout], tuple[Sequence[int], Sequence[float]]] | None = None
+    """Rewards inside a completion: the last sampled token (from 0) of each step or span, and its score."""
 
 
 class Rollout(Record):
@@ -54,10 +56,10 @@ async def collect(
 ) -> list[Rollout]:
     """`group_size` rollouts for each task, task by task. Every completion has its own seed, derived from `seed`, task and number.
 
-    Raises `InputError` if sampling is not on-policy (top_p < 1, or greedy) and `PolicyError` when the engine fails.
+    Raises `InputError` if sampling is not on-policy (`check_on_policy`) or the engine does not tell what it sampled and how
+    probable that was, and `PolicyError` when the engine fails.
     """
-    if sampling.top_p != 1.0 or sampling.temperature <= 0:
-        raise InputError("On-policy training samples from the whole distribution: top_p must be 1 and temperature greater than 0.")
+    check_on_policy(sampling)
     try:
         async with asyncio.TaskGroup() as group:
             running = [
@@ -72,15 +74,33 @@ async def collect(
     return [task.result() for task in running]
 
 
+REFUSED = ("top_p", "top_k", "min_p", "constraint", "switches")
+"""Settings that make the sampler draw from another distribution than the one that the trainer computes."""
+
+
+def check_on_policy(sampling: Sampling) -> None:
+    """Raise `InputError` unless every token is drawn from the whole distribution at one temperature, as the trainer computes it.
+
+    With the tail cut, the ratio trainer / sampler of every token is the kept mass (0.9, say) instead of 1, and what was cut
+    could never be learned.
+    """
+    usual = Sampling()
+    wrong = [name for name in REFUSED if getattr(sampling, name) != getattr(usual, name)]
+    if wrong or sampling.temperature <= 0:
+        what = ", ".join(f"{name} = {getattr(sampling, name)}" for name in wrong or ["temperature"])
+        raise InputError(f"On-policy training samples from the whole distribution, not with {what}. Leave it out; temperature must be > 0.")
+
+
 async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: Sampling) -> Rollout:
     messages = tuple(source.messages(task))
     prompt = tuple(policy.renderer.render(messages))
     completion = await policy.generate(Request(prompt_ids=prompt, sampling=sampling, messages=messages))
+    _check_known(policy, prompt, completion)
     artefact = source.extract(task, completion.text)
     verdict = await _judge(source, task, artefact)
     return Rollout(
         task_id=task.id,
-        tokens=_tokens(prompt, completion),
+        tokens=completion.record(prompt),
         text=completion.text,
         artefact=artefact,
         verdict=verdict,
@@ -90,15 +110,24 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
     )
 
 
+def _check_known(policy: Policy, prompt: tuple[int, ...], completion: Completion) -> None:
+    """What is unknown is never trained on as if it were known."""
+    if not prompt or not completion.knows_ids:
+        unknown = "which tokens it read and wrote"
+    elif not completion.knows_logprobs:
+        unknown = "with which probabilities it sampled them"
+    else:
+        return
+    raise InputError(
+        f"On-policy training needs whole token truth, but the engine of {policy.name!r} does not tell {unknown}. Use the engine "
+        "'transformers' or 'vllm', or a llama.cpp or vLLM server with tokenizer=… (vLLM: temperature 1 or processed_logprobs=true)."
+    )
+
+
 async def _judge(source: RolloutSource, task: Task, artefact: str | None) -> Verdict:
     if artefact is None:
         return Verdict.of((), invalid=[Diagnostic(code="no-artefact", message="The answer holds nothing that can be checked.")])
     return await source.verifier.averify(view(task, "all"), artefact, limits=source.limits)
-
-
-def _tokens(prompt: tuple[int, ...], completion: Completion) -> TokenRecord:
-    ids = prompt + completion.ids
-    return TokenRecord(ids=ids, sampled=((len(prompt), len(ids)),), logprobs=completion.logprobs)
 
 
 def _reward(source: RolloutSource, task: Task, verdict: Verdict) -> float | None:

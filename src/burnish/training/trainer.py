@@ -1,41 +1,49 @@
-"""One trainer, one loop: whatever streams there are, each step sums their losses, each over its own denominators.
+"""One trainer, one loop: a controller plans the streams of each step, and their losses add up, each over its own denominators.
 
-    for each step: every stream delivers rows -> micro-batches -> forward, loss, backward -> clip, AdamW -> report
+    for each step: plan -> streams deliver rows -> micro-batches -> forward, loss, backward -> clip, AdamW -> report
 
 `train` is the whole of it in one call. The policy is trained in place: it writes with the new weights at once. A resumed run
-goes on bitwise where it stopped (on the CPU). Not here: the losses and advantages themselves (`burnish.objectives`).
+goes on bitwise where it stopped (on the CPU). Several processes (`torchrun`) share the computing of each step and end with the
+same weights as one. Not here: the losses, advantages and controllers themselves (`burnish.objectives`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
+import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from burnish.core.errors import InputError, PolicyError
 from burnish.core.records import Example
 from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Policy
-from burnish.objectives.base import Denominators
+from burnish.objectives.controllers.base import Measured, Plan, inner_products
 from burnish.training import _checkpoint
-from burnish.training._adapters import Reference, Trainable
+from burnish.training._adapters import Reference
+from burnish.training._bench import Bench, NotFinite
 from burnish.training._checkpoint import TrainerState
-from burnish.training._forward import TokenScorer
-from burnish.training._micro import MicroBatch, Tally, micro_batches
-from burnish.training._objective import denominators, evaluate, token_batch
-from burnish.training._optimizer import MasterAdamW, learning_rate
-from burnish.training._streams import Delivery, RolloutStream, Stream, SupervisedStream
-from burnish.training.config import TrainConfig
+from burnish.training._crew import Crew
+from burnish.training._director import Director, Progress
+from burnish.training._micro import MicroBatch
+from burnish.training._objective import Counts, Objective, denominators
+from burnish.training._optimizer import learning_rate
+from burnish.training._preference import Preference
+from burnish.training._reports import entropies, planned_objective, stream_stats
+from burnish.training._rollout_stream import RolloutStream
+from burnish.training._rows import Row
+from burnish.training._streams import Delivery, Order, PreferenceStream, Stream, SupervisedStream, ValueStream
+from burnish.training._tally import Tally
+from burnish.training.config import STREAMS, TrainConfig
 from burnish.training.rollouts import Rollout, RolloutSource
-from burnish.training.stats import StepStats, StreamStats
+from burnish.training.stats import StepStats
 
 
 class TrainablePolicy(Policy, Protocol):
@@ -52,230 +60,319 @@ class TrainablePolicy(Policy, Protocol):
         ...
 
 
+class Options(TypedDict, total=False):
+    """What there is to learn from, and who listens. At least one of the first four is needed."""
+
+    examples: Sequence[Example]
+    """Stream `sft`: conversations or token records to imitate."""
+    rollouts: RolloutSource | None
+    """Stream `rl`: tasks, how to ask, how to judge, how to reward."""
+    preferences: Sequence[Preference]
+    """Stream `preference`: pairs of answers, the better one first."""
+    labelled: Sequence[Example]
+    """Stream `value`: examples with judged steps in `meta["steps"]`."""
+    validation: Sequence[Example]
+    """Only measured: every `validate_every` steps and at the end. The best weights are kept."""
+    resume: bool
+    """Go on from the newest checkpoint in the folder, or start if there is none."""
+    on_step: Callable[[StepStats], None] | None
+    """Gets the report of every step (on rank 0)."""
+    on_rollouts: Callable[[int, Sequence[Rollout]], None] | None
+    """Sees everything that was sampled, scored or not (on rank 0)."""
+    should_stop: Callable[[], bool] | None
+    """Asked after each step; a stopped run can be resumed."""
+
+
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended. `checkpoint` loads in plain transformers (or PEFT). `finished` False: stopped before the last step."""
+    """How a run ended. `checkpoint` loads in plain transformers (or PEFT). `finished` False: stopped before the last step.
+
+    `best` is the checkpoint with the lowest validation loss, if there were validation examples.
+    """
 
     checkpoint: Path
     step: int
     finished: bool
+    best: Path | None = None
 
 
-def train(
-    policy: TrainablePolicy,
-    folder: str | Path,
-    config: TrainConfig = TrainConfig(),
-    *,
-    examples: Sequence[Example] = (),
-    rollouts: RolloutSource | None = None,
-    resume: bool = False,
-    on_step: Callable[[StepStats], None] | None = None,
-    on_rollouts: Callable[[int, Sequence[Rollout]], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> TrainResult:
-    """Train `policy` in place, on `examples` (SFT), `rollouts` (RL) or both, and leave a checkpoint in `folder`.
+def train(policy: TrainablePolicy, folder: str | Path, config: TrainConfig = TrainConfig(), **options: Unpack[Options]) -> TrainResult:
+    """Train `policy` in place and leave a checkpoint in `folder`. For use outside of async code; inside it: `await Trainer(...).run()`.
 
-    For use outside of async code; inside it: `await Trainer(...).run()`. Arguments and errors are those of `Trainer`.
+    Options and errors are those of `Trainer`.
     """
-    trainer = Trainer(
-        policy,
-        folder,
-        config,
-        examples=examples,
-        rollouts=rollouts,
-        resume=resume,
-        on_step=on_step,
-        on_rollouts=on_rollouts,
-        should_stop=should_stop,
-    )
-    return asyncio.run(trainer.run())
+    return asyncio.run(Trainer(policy, folder, config, **options).run())
 
 
 class Trainer:
     """Trains a policy in place. Make one per run; `run` may be awaited once."""
 
     def __init__(
-        self,
-        policy: TrainablePolicy,
-        folder: str | Path,
-        config: TrainConfig = TrainConfig(),
-        *,
-        examples: Sequence[Example] = (),
-        rollouts: RolloutSource | None = None,
-        resume: bool = False,
-        on_step: Callable[[StepStats], None] | None = None,
-        on_rollouts: Callable[[int, Sequence[Rollout]], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        self, policy: TrainablePolicy, folder: str | Path, config: TrainConfig = TrainConfig(), **options: Unpack[Options]
     ) -> None:
-        """Check everything that can be checked before the first step.
-
-        `on_step` gets the report of every step; `should_stop` is asked after each, and a stopped run can be resumed.
-        `resume` goes on from the newest checkpoint in `folder`, or starts if there is none. Raises `InputError`.
-        """
+        """Check everything that can be checked before the first step; see `Options`. Raises `InputError`."""
         self._policy, self._folder, self._config = policy, Path(folder), config
-        self._on_step, self._should_stop = on_step, should_stop
-        self._streams = self._make_streams(examples, rollouts, on_rollouts)
-        self.steps = config.steps or config.epochs * max(stream.steps_per_pass for stream in self._streams)
-        self._prepare_folder(resume)
-        self._trainable = Trainable(policy.model, config.lora, config.seed)
-        self._score = TokenScorer(self._trainable.model)
-        self._optimizer = MasterAdamW(self._trainable.parameters, config.weight_decay)
-        needs_reference = any("reference" in stream.objective.needs for stream in self._streams)
-        self._reference = Reference(self._trainable) if needs_reference else None
-        self._done = 0
-        self._updating = False
-
-    def _make_streams(
-        self,
-        examples: Sequence[Example],
-        rollouts: RolloutSource | None,
-        on_rollouts: Callable[[int, Sequence[Rollout]], None] | None,
-    ) -> list[Stream]:
-        streams: list[Stream] = []
-        if examples:
-            streams.append(SupervisedStream(examples, self._policy.renderer, self._config))
-        if rollouts is not None:
-            streams.append(RolloutStream(rollouts, self._policy, self._config, on_rollouts))
-        streams = [stream for stream in streams if self._share(stream) > 0]
-        if not streams:
+        self._on_step, self._should_stop = options.get("on_step"), options.get("should_stop")
+        self._crew = Crew.here()
+        self._streams = self._make_streams(options)
+        if not set(self._streams) - {"validation"}:
             raise InputError("There is nothing to train on: give examples, rollouts or both, with a mix coefficient above 0.")
-        return streams
+        self._director = Director(config.plan(), self._streams)
+        self.steps = self._count_steps()
+        self._prepare_folder(options.get("resume", False))
+        if config.shard and any(stage.refresh_reference for stage in config.stages):
+            raise InputError("refresh_reference needs whole weights on every rank. Leave shard out.")
+        self._bench = Bench(policy.model, config, self._needs(), self._crew, measure_entropy=self._director.controlled)
+        self._refreshed = self._updating = False
+
+    def _make_streams(self, options: Options) -> dict[str, Stream]:
+        config, renderer, streams = self._config, self._policy.renderer, list[Stream]()
+        unused = {name for name in STREAMS if all(stage.controller is None and stage.mix.get(name, 1.0) == 0 for stage in config.plan())}
+        if (examples := options.get("examples")) and "sft" not in unused:
+            streams.append(SupervisedStream(examples, renderer, config))
+        if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
+            streams.append(RolloutStream(rollouts, self._policy, config, options.get("on_rollouts"), self._crew))
+        if (pairs := options.get("preferences")) and "preference" not in unused:
+            streams.append(PreferenceStream(pairs, renderer, config))
+        if (labelled := options.get("labelled")) and "value" not in unused:
+            streams.append(ValueStream(labelled, config))
+        if validation := options.get("validation"):
+            streams.append(SupervisedStream(validation, renderer, config, name="validation"))
+        return {stream.name: stream for stream in streams}
+
+    def _count_steps(self) -> int:
+        """Steps of the whole run, as far as the learning rate must know them."""
+        passes = self._config.epochs * max(stream.steps_per_pass for name, stream in self._streams.items() if name != "validation")
+        planned = sum(stage.steps or 0 for stage in self._config.plan())
+        open_ended = self._config.plan()[-1].steps is None
+        return self._config.steps or (planned + passes if open_ended else planned)
+
+    def _needs(self) -> frozenset[str]:
+        scored = [stream.scored_before for stream in self._streams.values() if isinstance(stream, RolloutStream)]
+        return frozenset[str]().union(*scored, *(stream.objective.needs for stream in self._streams.values()))
 
     def _prepare_folder(self, resume: bool) -> None:
-        _checkpoint.prepare(self._folder)
+        if self._crew.leads:
+            _checkpoint.prepare(self._folder)
+        self._crew.exchange(None)
         if not resume and _checkpoint.checkpoints(self._folder):
             raise InputError(f"{self._folder} already holds a training run. Resume it (resume=True), or choose another folder.")
 
     async def run(self) -> TrainResult:
         """Train to the end, or until stopped. On Ctrl-C the last whole step is saved, then the interrupt goes on.
 
-        Raises `PolicyError` when a loss or gradient is not finite (the weights stay as they were) or the engine fails,
-        `StoreError` when a checkpoint cannot be written.
+        Raises `PolicyError` when a loss or gradient is not finite (the weights stay as they were), the engine fails or another
+        rank does, `StoreError` when a checkpoint cannot be written.
         """
         try:
             self._restore()
-            while self._done < self.steps:
+            while self._step_number < self.steps and not self._over():
                 await asyncio.sleep(0)  # where an interrupt reaches a run that has nothing else to wait for
-                deliveries = {stream.name: await stream.deliver(self._done) for stream in self._streams}
-                stats = self._step(self._done, deliveries)
-                if self._on_step is not None:
+                stats = await self._next()
+                if self._on_step is not None and self._crew.leads:
                     self._on_step(stats)
-                if self._should_stop is not None and self._should_stop():
+                if self._asked_to_stop():
                     break
-                if self._done % self._config.save_every == 0:
+                if self._step_number % self._config.save_every == 0:
                     self._save()
-            return TrainResult(self._save(), self._done, self._done >= self.steps)
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            if not self._updating and self._done:
+            return await self._result()
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            self._crew.failed(interrupt)
+            if not self._updating and self._step_number and self._crew.size == 1:
                 self._save()
             raise
+        except BaseException as error:
+            self._crew.failed(error)
+            raise
         finally:
-            self._optimizer.close()
+            self._bench.optimizer.close()
 
-    def _step(self, step: int, deliveries: Mapping[str, Delivery]) -> StepStats:
-        started = time.perf_counter()
+    @property
+    def _step_number(self) -> int:
+        return self._director.progress.step
+
+    def _over(self) -> bool:
+        """Whether all stages are done; on the way, begin the next one."""
+        while self._director.stage_over:
+            if not self._director.next_stage():
+                return True
+            self._begin_stage()
+        return False
+
+    def _begin_stage(self) -> None:
+        if self._director.stage.reset_optimizer:
+            self._bench.optimizer.reset()
+        if self._director.stage.refresh_reference and self._bench.reference is not None:
+            self._bench.reference = Reference(self._bench.trainable, as_is=True)
+            self._refreshed = True
+
+    async def _next(self) -> StepStats:
+        """One step, from its plan to its report."""
+        deliveries: dict[str, Delivery] = {}
+        products: dict[str, float] = {}
+        if self._director.wants_products():
+            deliveries = {name: await self._deliver(name, None) for name in self._streams}
+            products = self._products(deliveries)
+        plan = self._director.plan(products)
+        for name in plan.streams:
+            if name not in deliveries or plan.temperature is not None:
+                deliveries[name] = await self._deliver(name, plan.temperature)
+        stats = self._step(plan, {name: deliveries[name] for name in plan.streams})
+        return msgspec.structs.replace(stats, validation_loss=await self._validate())
+
+    async def _deliver(self, name: str, temperature: float | None) -> Delivery:
+        number = self._director.progress.delivered.get(name, 0)
+        with self._bench.sampling() if name == "rl" else nullcontext():
+            return await self._streams[name].deliver(number, Order(temperature=temperature, score=self._score))
+
+    def _score(self, rows: Sequence[Row], fields: frozenset[str], temperature: float) -> dict[str, Tensor]:
+        with self._policy.exclusive():
+            return self._bench.score(rows, fields, temperature)
+
+    def _step(self, plan: Plan, deliveries: Mapping[str, Delivery]) -> StepStats:
+        started, step = time.perf_counter(), self._step_number
         rate = learning_rate(self._config, step, self.steps)
-        work = {stream.name: self._work(stream, deliveries[stream.name]) for stream in self._streams}
-        tallies: list[dict[str, Tally]] = []
-        norm = 0.0
-        with self._training(step):
+        parts = [self._part(name, delivery, plan) for name, delivery in deliveries.items()]
+        norms: dict[str, float] = {}
+        found: list[dict[str, Tally]] = []
+        with self._computing(step):
             for update in range(self._config.updates_per_step):
-                tallies.append(self._accumulate(step, deliveries, work, first=update == 0))
-                norm = self._update(step, rate) or norm
-            self._done = step + 1
+                active = [part for part in parts if update == 0 or "old" in part.goal.needs]
+                apart = self._config.stream_norms and len(active) > 1
+                found.append({part.name: self._accumulate(part, norms if apart else None) for part in active})
+                norm = self._update(rate)
+                norms |= {"": norm or norms.get("", 0.0)} | ({active[0].name: norm} if len(active) == 1 else {})
+            tallies = self._all_ranks(found)
+            measured = Measured(
+                gradient_norm={name: value for name, value in norms.items() if name}, entropy=entropies(deliveries, tallies)
+            )
+            self._director.finished_step(measured, deliveries)
             self._updating = False
-        streams = {
-            name: _stream_stats(delivery, [tally[name] for tally in tallies if name in tally]) for name, delivery in deliveries.items()
-        }
+        streams = {name: stream_stats(delivery, tallies[name], norms.get(name)) for name, delivery in deliveries.items()}
         return StepStats(
             step=step + 1,
             steps=self.steps,
-            loss=sum(self._share(stream) * streams[stream.name].loss for stream in self._streams),
+            loss=sum(plan.streams[name] * stream.loss for name, stream in streams.items()),
             learning_rate=rate,
-            gradient_norm=norm,
-            tokens=sum(tally.tokens for each in tallies for tally in each.values()),
+            gradient_norm=norms[""],
+            tokens=int(sum(tally.tokens for tallied in tallies.values() for tally in tallied)),
             train_s=time.perf_counter() - started,
             streams=streams,
+            plan={**plan.streams, **plan.report},
         )
 
-    @contextmanager
-    def _training(self, step: int) -> Iterator[None]:
-        """No generation meanwhile; dropout's randomness is a function of the step; the global random state is left alone."""
-        model = self._trainable.model
-        devices = sorted({parameter.device.index for parameter in self._trainable.parameters.values() if parameter.is_cuda})
-        with self._policy.exclusive(), torch.random.fork_rng(devices=devices):
-            torch.manual_seed(derive_seed(self._config.seed, "step", step))
-            model.train()
-            try:
-                yield
-            finally:
-                model.eval()
-                self._optimizer.forget()
+    def _part(self, name: str, delivery: Delivery, plan: Plan) -> _Part:
+        goal = planned_objective(self._streams[name].objective, name, plan)
+        counts = denominators(delivery.rows, self._config.max_tokens)
+        return _Part(name, goal, self._bench.divide(delivery.rows, goal), counts, plan.streams.get(name, 1.0))
 
-    def _work(self, stream: Stream, delivery: Delivery) -> list[MicroBatch]:
-        silent = stream.objective.silent_at_zero_advantage
-        rows = [row for row in delivery.rows if not (silent and row.advantage == 0)]
-        return micro_batches(rows, self._config.micro_tokens)
+    def _accumulate(self, part: _Part, norms: dict[str, float] | None) -> Tally:
+        """Add a stream's gradient. With `norms`, also measure it by itself."""
+        optimizer = self._bench.optimizer
+        before = optimizer.take() if norms is not None else {}
+        with self._explained(f"the {part.name}"):
+            tally = self._bench.accumulate(part.goal, part.micros, part.counts, part.scale)
+        if norms is not None:
+            own = {name: gradient.clone() for name, gradient in optimizer.gradients().items()}
+            optimizer.add_up(self._crew)
+            norms[part.name] = optimizer.gradient_norm(self._crew)
+            optimizer.forget()
+            optimizer.put(before)
+            optimizer.put(own)
+        return tally
 
-    def _accumulate(
-        self, step: int, deliveries: Mapping[str, Delivery], work: Mapping[str, list[MicroBatch]], *, first: bool
-    ) -> dict[str, Tally]:
-        """Forward and backward over everything. After the first update only losses that know a ratio go on."""
-        tallies: dict[str, Tally] = {}
-        for stream in self._streams:
-            if first or "old" in stream.objective.needs:
-                counts = denominators(deliveries[stream.name].rows, self._config.max_tokens)
-                tallies[stream.name] = Tally()
-                for micro in work[stream.name]:
-                    self._backward(step, stream, micro, counts, tallies[stream.name])
-        return tallies
+    def _products(self, deliveries: Mapping[str, Delivery]) -> dict[str, float]:
+        """Inner products of the streams' gradients, each over the whole of its delivery, at the present weights."""
+        gradients = {}
+        with self._computing(self._step_number):
+            for name, delivery in deliveries.items():
+                part = self._part(name, delivery, Plan())
+                self._bench.accumulate(part.goal, part.micros, part.counts, 1.0)
+                self._bench.optimizer.add_up(self._crew)
+                gradients[name] = self._bench.optimizer.take()
+        names = sorted(set[str]().union(*gradients.values()))
+        zero = {name: torch.zeros_like(next(g[name] for g in gradients.values() if name in g)) for name in names}
+        return inner_products({stream: [found.get(name, zero[name]) for name in names] for stream, found in gradients.items()})
 
-    def _backward(self, step: int, stream: Stream, micro: MicroBatch, counts: Denominators, tally: Tally) -> None:
-        goal = stream.objective
-        if self._reference is not None and "reference" in goal.needs and micro.reference is None:
-            micro.reference = self._reference(micro.rows, goal.temperature)
-        scores = self._score(micro.rows, temperature=goal.temperature, entropy="entropy" in goal.needs)
-        batch = token_batch(micro.rows, scores, old=micro.old, reference=micro.reference)
-        evaluation = evaluate(goal, batch, counts, self._share(stream))
-        if not math.isfinite(evaluation.value):
-            raise PolicyError(self._not_finite(step, f"the {stream.name} loss is {evaluation.value}", micro))
-        torch.autograd.backward([scores[name] for name in evaluation.gradients], list(evaluation.gradients.values()))
-        tally.add(micro, batch, evaluation)
-        if self._config.updates_per_step > 1 and micro.old is None:
-            micro.old = scores["logp"].detach()
-
-    def _update(self, step: int, rate: float) -> float:
-        """Clip and update. Without any gradient (no learning signal in the whole step) nothing moves. Returns the norm."""
-        norm = self._optimizer.gradient_norm()
-        if not math.isfinite(norm):
-            raise PolicyError(self._not_finite(step, f"the gradient norm is {norm}", None))
-        if self._optimizer.has_gradients:
+    def _update(self, rate: float) -> float:
+        self._bench.optimizer.add_up(self._crew)
+        with self._explained("the"):
             self._updating = True
-            self._optimizer.update(rate, min(1.0, self._config.max_grad_norm / (norm + 1e-6)))
+            moved, norm = self._bench.update(rate)
+        if moved:
             self._policy.bump_version()
         return norm
 
-    def _not_finite(self, step: int, what: str, micro: MicroBatch | None) -> str:
-        where = "" if micro is None else f" in the micro-batch of {', '.join(row.id for row in micro.rows[:4])}"
-        return (
-            f"Training stopped at step {step + 1} of {self.steps}: {what}{where}. The weights are those of step {step}. "
-            f"Lower learning_rate (now {self._config.learning_rate}), and check the data for extreme weights or rewards."
-        )
+    def _all_ranks(self, found: Sequence[Mapping[str, Tally]]) -> dict[str, list[Tally]]:
+        """The tallies of all ranks added up, by stream, one for each update that the stream took part in."""
+        parts = self._crew.exchange(found)
+        return {
+            name: [Tally.total([part[update][name] for part in parts]) for update, tallied in enumerate(found) if name in tallied]
+            for name in found[0]
+        }
 
-    def _share(self, stream: Stream) -> float:
-        return self._config.mix.get(stream.name, 1.0)
+    @contextmanager
+    def _computing(self, step: int) -> Iterator[None]:
+        with self._policy.exclusive(), self._bench.training(derive_seed(self._config.seed, "step", step)):
+            yield
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        step = self._step_number
+        try:
+            yield
+        except NotFinite as error:
+            raise PolicyError(
+                f"Training stopped at step {step + 1} of {self.steps}: {what} {error}. The weights are those of step {step}. "
+                f"Lower learning_rate (now {self._config.learning_rate}), and check the data for extreme weights or rewards."
+            ) from error
+
+    def _asked_to_stop(self) -> bool:
+        """Rank 0 decides for all."""
+        asked = self._crew.leads and self._should_stop is not None and self._should_stop()
+        return self._crew.exchange(asked)[0]
+
+    async def _validate(self, *, at_end: bool = False) -> float | None:
+        """The validation loss, if it is time; a new best is saved."""
+        every, stream = self._config.validate_every, self._streams.get("validation")
+        if not isinstance(stream, SupervisedStream) or not (at_end or (every and self._step_number % every == 0)):
+            return None
+        rows = [row for (row,) in stream.rows]
+        with self._policy.exclusive():
+            loss = self._bench.measure(stream.objective, rows, denominators(rows, self._config.max_tokens))
+        if self._director.validated(loss):
+            self._save()
+        return loss
+
+    async def _result(self) -> TrainResult:
+        finished = self._step_number >= self.steps or self._director.stage_over
+        progress = self._director.progress
+        if finished and (not self._config.validate_every or progress.step % self._config.validate_every):
+            await self._validate(at_end=True)
+        checkpoint = self._save()
+        best = self._director.progress.best_step
+        return TrainResult(checkpoint, self._step_number, finished, None if best is None else _checkpoint.path_of(self._folder, best))
 
     def _state(self) -> TrainerState:
-        data = content_hash(*(f"{stream.name} {stream.fingerprint}" for stream in self._streams))
-        return TrainerState(step=self._done, config=self._config, data=data, weights=self._trainable.origin)
+        data = content_hash(*(f"{stream.name} {stream.fingerprint}" for stream in self._streams.values()))
+        progress = self._director.progress
+        return TrainerState(
+            step=progress.step, config=self._config, data=data, weights=self._bench.trainable.origin, progress=msgspec.to_builtins(progress)
+        )
 
     def _save(self) -> Path:
-        whole = self._config.extendable or self._done < self.steps
-        tensors = self._optimizer.state() if whole else self._optimizer.weights()
-        return _checkpoint.save(self._folder, self._state(), tensors, self._write_model)
+        whole = self._config.extendable or self._step_number < self.steps
+        tensors = self._bench.optimizer.state() if whole else self._bench.optimizer.weights()
+        if self._refreshed and whole:
+            tensors |= self._bench.reference_weights()
+        state, keep, weights = self._state(), self._director.progress.best_step, self._bench.whole_weights()
+        if self._crew.leads:
+            _checkpoint.save(self._folder, state, tensors, lambda folder: self._write_model(folder, weights), keep=keep)
+        self._crew.exchange(None)
+        return _checkpoint.path_of(self._folder, state.step)
 
-    def _write_model(self, folder: str) -> None:
-        self._trainable.save(folder)
+    def _write_model(self, folder: str, weights: Mapping[str, Tensor] | None) -> None:
+        self._bench.trainable.save(folder, weights)
         tokenizer = getattr(self._policy.renderer, "tokenizer", None)
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
@@ -284,21 +381,25 @@ class Trainer:
         found = _checkpoint.checkpoints(self._folder)
         if not found:
             return
-        same_weights = self._trainable.adapter is not None or self._reference is not None
-        self._done, tensors = _checkpoint.load(found[-1], self._state(), same_weights=same_weights)
-        if self._done < self.steps and any(name.endswith("|weight") for name in tensors):
+        same_weights = self._bench.trainable.adapter is not None or self._bench.reference is not None
+        state, tensors = _checkpoint.load(found[-1], self._state(), same_weights=same_weights)
+        if state.step < self.steps and any(name.endswith("|weight") for name in tensors):
             raise InputError(
                 f"{found[-1]} was finished with extendable = False: it has no optimiser state to go on with. Start anew from it."
             )
+        self._director.progress = msgspec.convert(state.progress, Progress)
         with self._policy.exclusive():
-            self._optimizer.load(tensors)
+            self._refreshed = self._bench.take_reference(tensors)
+            self._bench.optimizer.load(tensors)
         self._policy.bump_version()
 
 
-def _stream_stats(delivery: Delivery, tallies: Sequence[Tally]) -> StreamStats:
-    """Loss and agreement with the sampler as of the first update, clipping as of the last."""
-    measured = {**tallies[0].report()}
-    if "clip_share" in (last := tallies[-1].report()):
-        measured["clip_share"] = last["clip_share"]
-    tokens = sum(len(row.positions) for row in delivery.rows)
-    return StreamStats(loss=tallies[0].loss, sequences=len(delivery.rows), tokens=tokens, **measured, **delivery.report)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class _Part:
+    """One stream's work in one step."""
+
+    name: str
+    goal: Objective
+    micros: list[MicroBatch]
+    counts: Counts
+    scale: float

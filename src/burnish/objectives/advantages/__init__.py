@@ -1,1 +1,1 @@
-"""Advantage estimators: one module each, defining a function of its own name."""
+"""Advantage estimators: one module each, defining an `Advantage` of its own name."""

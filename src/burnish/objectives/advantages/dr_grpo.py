@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from burnish.objectives.advantages._groups import group_statistics
+from burnish.objectives.base import Advantage, AdvantageBatch
 
 
-def dr_grpo(rewards: Float[Tensor, " batch"], group: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-    """r - mean. Unscored (NaN) rewards, and groups with fewer than two scored ones, get 0. Source: objectives spec, 1.1."""
-    statistics = group_statistics(rewards, group)
+def _dr_grpo(batch: AdvantageBatch, options: Mapping[str, Any]) -> Float[Tensor, " batch"]:
+    statistics = group_statistics(batch.reward, batch.group)
     return torch.where(statistics.alive, statistics.rewards - statistics.mean, 0.0)
+
+
+dr_grpo = Advantage(
+    name="dr_grpo",
+    function=_dr_grpo,
+    formula="r - mean_group(r)",
+    source="objectives spec, 1.1 (Dr.GRPO); arXiv 2503.20783",
+)

@@ -1,19 +1,28 @@
-"""GRPO: the reward relative to its group, in units of the group's standard deviation."""
+"""GRPO: the reward relative to its group, in units of the group's standard deviation (ddof 1)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from burnish.objectives.advantages._groups import group_statistics
+from burnish.objectives.base import Advantage, AdvantageBatch
 
 
-def grpo(rewards: Float[Tensor, " batch"], group: Int[Tensor, " batch"], *, epsilon: float = 1e-6) -> Float[Tensor, " batch"]:
-    """(r - mean) / (std + epsilon), std with ddof 1.
+def _grpo(batch: AdvantageBatch, options: Mapping[str, Any]) -> Float[Tensor, " batch"]:
+    statistics = group_statistics(batch.reward, batch.group)
+    relative = (statistics.rewards - statistics.mean) / (statistics.deviation + options["epsilon"])
+    return torch.where(statistics.alive, relative, 0.0)
 
-    Unscored rewards are NaN: they count in neither mean nor deviation and get 0. Groups with fewer than two scored
-    rewards, or all the same, get 0. Source: objectives spec, 1.1.
-    """
-    statistics = group_statistics(rewards, group)
-    return torch.where(statistics.alive, (statistics.rewards - statistics.mean) / (statistics.deviation + epsilon), 0.0)
+
+grpo = Advantage(
+    name="grpo",
+    function=_grpo,
+    formula="(r - mean_group(r)) / (std_group(r) + epsilon)",
+    source="objectives spec, 1.1 (GRPO); arXiv 2402.03300",
+    defaults={"epsilon": 1e-6},
+)

@@ -25,12 +25,13 @@ async def line_likelihood(task: Task, program: str, attempts: Sequence[Attempt],
 
 
 def _places(attempt: Attempt, policy: Writer) -> list[tuple[int, int, float]]:
-    """Where each sampled token stands in the attempt's text: first character, last character, log-probability."""
+    """Where each sampled token of known log-probability stands in the attempt's text: first character, last character, and that."""
     tokens = attempt.tokens
-    if tokens is None:
+    if tokens is None or not tokens.logprobs:
         return []
     sampled = [token for begin, end in tokens.sampled for token in tokens.ids[begin:end]]
     ends = [len(policy.decode(sampled[: count + 1])) for count in range(len(sampled))]
     decoded = policy.decode(sampled)
     given = next(start for start in range(len(attempt.text) + 1) if decoded.startswith(attempt.text[start:]))
-    return [(given + begin, given + end, logprob) for begin, end, logprob in zip([0, *ends[:-1]], ends, tokens.logprobs, strict=True)]
+    known = zip([0, *ends[:-1]], ends, tokens.logprobs, strict=True)
+    return [(given + begin, given + end, logprob) for begin, end, logprob in known if logprob is not None]

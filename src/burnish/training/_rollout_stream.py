@@ -1,0 +1,185 @@
+"""The stream of reinforcement learning: groups of fresh completions, judged, with advantages from their rewards.
+
+Each rank samples and judges its part of the tasks; then all ranks hold all rows, so that groups, whitening and denominators
+are those of the whole step wherever it is computed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from burnish.core.errors import InputError
+from burnish.core.records import Sampling
+from burnish.core.seeds import content_hash, derive_seed
+from burnish.models.base import Policy
+from burnish.objectives.base import Advantage, AdvantageBatch
+from burnish.objectives.credit import at_ends
+from burnish.training._crew import Crew
+from burnish.training._objective import objective, plugin
+from burnish.training._rows import Row, positions_of
+from burnish.training._streams import Delivery, Order, pass_indices
+from burnish.training.config import TrainConfig
+from burnish.training.rollouts import Rollout, RolloutSource, collect
+
+OFFERS = frozenset(
+    {"advantage", "old", "rollout", "reference", "entropy", "group", "reward", "correct", "kl_forward", "kl_reverse"}
+    | {"value", "old_value", "returns"}
+)
+
+
+class RolloutStream:
+    """Groups of completions on shuffled passes over the tasks."""
+
+    name = "rl"
+
+    def __init__(
+        self,
+        source: RolloutSource,
+        policy: Policy,
+        config: TrainConfig,
+        on_rollouts: Callable[[int, Sequence[Rollout]], None] | None = None,
+        crew: Crew = Crew(),
+    ) -> None:
+        """`on_rollouts(step, rollouts)` sees everything that was sampled, scored or not."""
+        if not source.tasks:
+            raise InputError("There are no tasks to practise on.")
+        self._advantage: Advantage = plugin("advantage", config.advantage, Advantage)
+        self._options = self._advantage.options(config.advantage_options)
+        self._needs: frozenset[str] = self._advantage.reads(self._options)
+        self._check(source)
+        terms = {**config.rl_terms, **({"kl_k3": config.kl} if config.kl else {})}
+        if self._advantage.returns is not None:
+            terms["value_clip"] = config.value_coefficient
+        self.objective = objective(
+            config.rl_loss,
+            config.rl_options,
+            stream=self.name,
+            provides=OFFERS if self._advantage.returns is not None else OFFERS - {"value", "old_value", "returns"},
+            aggregation=config.aggregation,
+            temperature=config.temperature,
+            terms=terms,
+            weight=config.rl_weight,
+            weight_options=config.rl_weight_options,
+        )
+        self.steps_per_pass = math.ceil(len(source.tasks) / config.tasks_per_step)
+        self.fingerprint = content_hash(*(msgspec.json.encode(task) for task in source.tasks))
+        self._source, self._policy, self._config, self._on_rollouts, self._crew = source, policy, config, on_rollouts, crew
+
+    def _check(self, source: RolloutSource) -> None:
+        offered = {"mask", "old", "reference", "value"} | ({"token_reward", "segment_end"} if source.credit else set())
+        if missing := sorted(self._needs - offered):
+            mend = "Give the rollout source a `credit` function." if {"token_reward", "segment_end"} & set(missing) else "Choose another."
+            raise InputError(f"The advantage {self._advantage.name!r} needs {', '.join(missing)}, which these rollouts do not have. {mend}")
+
+    @property
+    def scored_before(self) -> frozenset[str]:
+        """What must be computed under the weights of now before there are advantages: `old`, `reference`, `value`."""
+        return frozenset(self._needs & {"old", "reference", "value"})
+
+    async def deliver(self, step: int, order: Order = Order()) -> Delivery:
+        """Sample, judge, compare. Unscored completions are left out, so that they dilute nothing."""
+        config, started = self._config, time.perf_counter()
+        temperature = order.temperature or config.temperature
+        chosen = pass_indices(len(self._source.tasks), config.tasks_per_step, config.seed, step)
+        sampling = Sampling(temperature=temperature, max_tokens=config.max_tokens)
+        rollouts = await self._collect(chosen, sampling, derive_seed(config.seed, "rollouts", step))
+        seconds = time.perf_counter() - started
+        if self._on_rollouts is not None and self._crew.leads:
+            self._on_rollouts(step, rollouts)
+        scored = [(number, rollout) for number, rollout in enumerate(rollouts) if rollout.reward is not None]
+        rows = [_row(number, config.group_size, rollout) for number, rollout in scored]
+        if rows:
+            rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature)
+        if config.truncated == "mask":  # they count in the comparison of rewards all the same
+            rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
+        return Delivery(rows, _report(rollouts, rows, len(chosen)) | {"rollout_s": seconds})
+
+    async def _collect(self, chosen: Sequence[int], sampling: Sampling, seed: int) -> list[Rollout]:
+        """The rollouts of all tasks, task by task; this rank samples only its part."""
+        crew, size = self._crew, self._config.group_size
+        tasks = [self._source.tasks[index] for index in crew.mine(chosen)]
+        own = await collect(self._policy, self._source, tasks, group_size=size, sampling=sampling, seed=seed) if tasks else []
+        parts = crew.exchange(own)
+        return [
+            rollout
+            for place in range(len(chosen))
+            for rollout in parts[place % crew.size][place // crew.size * size : (place // crew.size + 1) * size]
+        ]
+
+    def _with_advantages(self, rows: list[Row], rollouts: Sequence[Rollout], order: Order, temperature: float) -> list[Row]:
+        known: dict[str, Tensor] = {}
+        if self.scored_before:
+            assert order.score is not None
+            known = order.score(rows, self.scored_before, temperature)
+        mask = pad_sequence([torch.ones(len(row.positions)) for row in rows], batch_first=True)
+        credit: dict[str, Any] = {}
+        if self._source.credit is not None:
+            given = [self._source.credit(rollout) for rollout in rollouts]
+            ends, scores = [ends for ends, _ in given], [scores for _, scores in given]
+            credit["token_reward"], credit["segment_end"] = at_ends(ends, scores, mask)
+        batch = AdvantageBatch(
+            reward=torch.tensor([row.reward for row in rows]), group=torch.tensor([row.group for row in rows]), mask=mask, **known, **credit
+        )
+        advantages = self._advantage.function(batch, self._options)
+        fields = {"reference": known["reference"]} if "reference" in known else {}
+        if self._advantage.returns is not None:
+            fields |= {"returns": self._advantage.returns(batch, self._options), "old_value": known["value"]}
+        return [_with(row, advantages[index], {name: value[index] for name, value in fields.items()}) for index, row in enumerate(rows)]
+
+
+def _row(number: int, group_size: int, rollout: Rollout) -> Row:
+    name = f"{rollout.task_id}#{number % group_size}"
+    return Row(
+        id=name,
+        ids=rollout.tokens.ids,
+        positions=positions_of(f"The completion {name}", rollout.tokens.sampled),
+        rollout=rollout.tokens.logprobs or None,
+        reward=rollout.reward,
+        correct=rollout.verdict.passed,
+        group=number // group_size,
+    )
+
+
+def _with(row: Row, advantage: Tensor, fields: dict[str, Tensor]) -> Row:
+    length = len(row.positions)
+    own = tuple(advantage[:length].tolist()) if advantage.ndim else advantage.item()
+    return replace(row, advantage=own, fields={name: tuple(value[:length].tolist()) for name, value in fields.items()})
+
+
+def _report(rollouts: Sequence[Rollout], rows: Sequence[Row], groups: int) -> dict[str, Any]:
+    rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
+    lengths = [len(rollout.tokens.ids) - rollout.tokens.sampled[0][0] for rollout in rollouts]
+    logprobs = [logprob for rollout in rollouts for logprob in rollout.tokens.logprobs if logprob is not None]
+    alive = {row.group for row in rows if not row.dead}
+    newest = max((rollout.policy_version for rollout in rollouts), key=lambda version: (len(version), version))
+    report: dict[str, Any] = {
+        "unscored": len(rollouts) - len(rewards),
+        "dead_groups": 1.0 - len(alive) / groups,
+        "truncated": _share(rollout.stop_reason == "length" for rollout in rollouts),
+        "response_tokens": sum(lengths) / len(rollouts),
+        "stale": _share(rollout.policy_version != newest for rollout in rollouts),
+        "reward_parts": {
+            "passed": _share(rollout.verdict.passed for rollout in rollouts),
+            "invalid": _share(rollout.verdict.status == "invalid" for rollout in rollouts),
+            "score": _share(rollout.verdict.score or 0.0 for rollout in rollouts),
+        },
+    }
+    if rewards:
+        report["reward_mean"] = sum(rewards) / len(rewards)
+    if logprobs:
+        report["entropy"] = -sum(logprobs) / len(logprobs)
+    return report
+
+
+def _share(values: Any) -> float:
+    found = [float(value) for value in values]
+    return sum(found) / len(found)

@@ -1,0 +1,91 @@
+"""A training run as a TOML file: what to learn from, where to write, and every setting of the trainer. Needs no torch.
+
+model = "embedded"
+out = "runs/mixed"
+examples = "examples.jsonl"
+tasks = "first-functions:train"
+
+[train]
+controller = "sasr"
+learning_rate = 1e-5
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from burnish.core.errors import InputError
+from burnish.core.records import Record
+from burnish.training.config import TrainConfig
+
+
+class TrainPlan(Record, forbid_unknown_fields=True):
+    """What a training file says."""
+
+    out: str
+    """Folder for checkpoints and metrics."""
+    model: str = "embedded"
+    """`embedded`, a local model folder, or a hub name."""
+    examples: str = ""
+    """JSONL file of examples for the stream `sft`."""
+    tasks: str = ""
+    """Task set or JSONL file of tasks for the stream `rl`. Their hidden checks are used: give training tasks."""
+    reward: str = "shaped"
+    """Reward of the stream `rl`: a name or an import path."""
+    preferences: str = ""
+    """JSONL file of examples for the stream `preference`, alternating better and worse."""
+    labelled: str = ""
+    """JSONL file of examples with judged steps for the stream `value`."""
+    validation: str = ""
+    """JSONL file of examples that are only measured."""
+    trackers: tuple[str, ...] = ()
+    """Where to log beside the run store: `tensorboard`, `wandb`, or whatever else accelerate knows."""
+    train: TrainConfig = TrainConfig()
+
+
+def read_plan(text: bytes, overrides: Sequence[str] = ()) -> TrainPlan:
+    """A plan from the text of a TOML file and `key=value` overrides, such as `train.steps=10`.
+
+    Raises `InputError` for text that is no TOML, an unknown key, or a value of the wrong type or range.
+    """
+    values = _toml(text.decode("utf-8", "replace"), "The training file")
+    for override in overrides:
+        _set(values, override)
+    values.setdefault("out", "runs/train")
+    if unknown := sorted(set(values.get("train", {})) - set(TrainConfig.__struct_fields__)):
+        raise InputError(f"There is no setting train.{unknown[0]}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
+    try:
+        return msgspec.convert(values, TrainPlan)
+    except msgspec.ValidationError as error:
+        raise InputError(f"The training file cannot be used: {error}.") from None
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    path, mark, value = override.partition("=")
+    *parents, name = path.strip().split(".")
+    if not mark or not name:
+        raise InputError(f"{override!r} is no override. Write key=value, for example train.learning_rate=1e-5.")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise InputError(f"{override!r}: {parent!r} is a value, not a table.")
+    values[name] = _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    """A TOML value; text that is none is taken as it stands, so that shells need no double quoting."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _toml(text: str, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{what} is no TOML: {error}.") from None

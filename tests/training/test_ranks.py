@@ -1,0 +1,81 @@
+"""Two processes against one: the same gradients, and failures that surface. Every rank is a real process over gloo."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+PROGRAM = Path(__file__).with_name("rank_program.py")
+
+
+def launch(size: int, *arguments: str, limit: float = 120) -> list[tuple[int, str]]:
+    """Run the program on `size` ranks; exit code and standard error of each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "OMP_NUM_THREADS": "1"}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), *arguments],
+            env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(size)
+    ]
+    deadline = time.monotonic() + limit
+    try:
+        return [(rank.returncode, err) for rank in ranks if (err := rank.communicate(timeout=deadline - time.monotonic())[1]) is not None]
+    finally:
+        for rank in ranks:
+            rank.kill()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    ((code, err),) = launch(1, str(folder), "copied")
+    assert code == 0, err
+    return folder
+
+
+def assert_close(first: Path, second: Path, name: str) -> None:
+    ours, theirs = load_file(first / name), load_file(second / name)
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        assert torch.allclose(value, theirs[key], atol=1e-6), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["copied", "sharded"])
+def test_two_ranks_have_the_gradients_of_one(alone, tmp_path, how) -> None:
+    """Groups, denominators and clipping are those of the whole step; one step has a single example, so a rank without data."""
+    for code, err in launch(2, str(tmp_path), how):
+        assert code == 0, err
+    assert_close(alone / "run" / "step-000003", tmp_path / "run" / "step-000003", "model.safetensors")
+    for name in ("gradients-1.safetensors", "gradients-2.safetensors", "gradients-3.safetensors"):
+        assert_close(alone, tmp_path, name)
+    assert (tmp_path / "preflight-0.txt").read_text() == (tmp_path / "preflight-1.txt").read_text() == "P16 pass\nP17 pass\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["raises", "dies"])
+def test_a_failing_rank_stops_the_others_with_its_message(tmp_path, how) -> None:
+    started = time.monotonic()
+    (first, told), (second, own) = launch(2, str(tmp_path), how)
+    assert time.monotonic() - started < 60
+    assert first != 0 != second
+    assert "RankFailed" in told
+    if how == "raises":
+        assert "rank 1: RuntimeError: the judge of rank 1 is on fire" in told
+        assert "the judge of rank 1 is on fire" in own
+    else:
+        assert "lost another rank" in told
