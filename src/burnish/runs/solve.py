@@ -66,7 +66,8 @@ async def solve(
 ) -> None:
     """Solve `tasks` into `store`. Call again with the same arguments to resume.
 
-    Raises `InputError` if there is nothing to solve, or if the strategy cannot solve such tasks. A model or sandbox fault ends its episode with status `error`.
+    Raises `InputError` if there is nothing to solve, or if the strategy cannot solve such tasks. A model or sandbox fault ends
+    its episode with status `error`.
     """
     if not tasks:
         raise InputError("There are no tasks to solve. Check the task set's name, split and limit.")
