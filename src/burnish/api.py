@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -318,13 +318,6 @@ def repair(
     config.check()
     policy = partial(load_model, model) if isinstance(model, str) else lambda: model
     return repair_file(file, tests, policy, config, out=out, write=write, on_progress=on_progress)
-
-
-async def _then_close(policy: Policy, work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    finally:
-        await policy.aclose()
 
 
 class VerifySummary(Record):

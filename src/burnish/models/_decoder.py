@@ -316,7 +316,7 @@ class Decoder:
 def _cache_name(model: Any) -> str:
     """transformers has renamed the argument that takes the cache."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "cache" if "cache" in _arguments(base.forward.__func__) else "past_key_values"
+    return "cache" if "cache" in _arguments(type(base).forward) else "past_key_values"
 
 
 @functools.cache
