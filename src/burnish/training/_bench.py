@@ -172,7 +172,9 @@ class Bench:
         """The model's state put together, if ranks hold parts of it; else None. All ranks must ask."""
         if self.shards is None:
             return None
-        return {name: gathered(tensor).cpu() for name, tensor in self.trainable.model.state_dict().items()}
+        state = self.trainable.model.state_dict(keep_vars=True)
+        once = {id(tensor): gathered(tensor.detach()).cpu() for tensor in state.values()}  # tied weights stay one tensor, saved once
+        return {name: once[id(tensor)] for name, tensor in state.items()}
 
     def sampling(self) -> AbstractContextManager[None]:
         """While open, the model can be sampled from."""
@@ -197,8 +199,9 @@ class Bench:
             yield
             return
         model = self.trainable.model
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        word = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"  # as transformers has renamed it
+        getattr(model, f"{word}_checkpointing_enable")({"use_reentrant": False})
         try:
             yield
         finally:
-            model.gradient_checkpointing_disable()
+            getattr(model, f"{word}_checkpointing_disable")()
