@@ -65,7 +65,7 @@ class Completion(Record):
     @property
     def knows_logprobs(self) -> bool:
         """True if the engine told how probable what it sampled was: what on-policy training needs."""
-        return self.knows_ids and (bool(self.logprobs) or not self.ids)
+        return self.knows_ids and (bool(self.logprobs) or not self.sampled)
 
     @property
     def sampled(self) -> tuple[tuple[int, int], ...]:
