@@ -1,7 +1,7 @@
 """One side of `benchmarks.training` in a process of its own: one optimiser step, timed, with the memory it takes.
 
-`python -m benchmarks._training_worker SIDE PART FILE`: SIDE is `samples`, `ours` or `trl`, PART is `grpo` or `sft`. Reads what
-to train on from FILE (`samples` writes it) and prints one JSON line.
+`python -m benchmarks._training_worker SIDE PART MODEL FILE`: SIDE is `samples`, `ours` or `trl`, PART is `grpo` or `sft`. Reads
+what to train on from FILE (`samples` writes it) and prints one JSON line.
 """
 
 from __future__ import annotations
@@ -75,21 +75,21 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def policy() -> Any:
-    """The embedded model in float32."""
+def policy(name: str) -> Any:
+    """The model in float32."""
     from burnish.models.transformers import transformers
 
-    return transformers("embedded", dtype="float32")
+    return transformers(name, dtype="float32")
 
 
-def samples(file: Path) -> dict[str, object]:
+def samples(name: str, file: Path) -> dict[str, object]:
     """Draw one group with the real engine, judge it in the real jail, and write it down; supervised rows come from the same texts."""
     from burnish.core.records import CheckSpec, Message, Sampling, Task
     from burnish.models.base import Request
     from burnish.text.code import program_in
     from burnish.verifiers.python import python
 
-    clock, model = Clock(), policy()
+    clock, model = Clock(), policy(name)
     prompt = model.renderer.render((Message(role="user", content=PROMPT),))
     check = CheckSpec(id="c", kind="assert", data={"code": "assert count_words('a a', 1) == {'a': 2}"})
     task = Task(id="t", group_id="t", kind="python", prompt=PROMPT, checks=(check,), context={"entry_point": "count_words"})
@@ -106,9 +106,10 @@ def samples(file: Path) -> dict[str, object]:
     ids = [token for completion in drawn for token in completion.ids] * 8
     rows = [ids[number : number + length] for number, length in enumerate(LENGTHS)]
     answers = [{"ids": completion.ids, "logprobs": completion.logprobs} for completion in drawn]
-    file.write_text(json.dumps({"prompt": prompt, "answers": answers, "rows": rows}))
+    report = clock.report(prompt=len(prompt), new=[len(completion.ids) for completion in drawn])
+    file.write_text(json.dumps({"prompt": prompt, "answers": answers, "rows": rows, "report": report}))
     asyncio.run(model.aclose())
-    return clock.report(prompt=len(prompt), new=[len(completion.ids) for completion in drawn])
+    return report
 
 
 REWARDS = tuple(float(number % 3 == 0) for number in range(GROUP))
@@ -142,7 +143,7 @@ class Rewarder:
         return Verdict.of([Check(id="c", kind="probe", outcome="pass" if REWARDS[int(artefact)] else "fail")])
 
 
-def ours(part: str, data: dict[str, Any]) -> dict[str, object]:
+def ours(part: str, name: str, data: dict[str, Any]) -> dict[str, object]:
     """One step of burnish's trainer."""
     from burnish.core.records import CheckSpec, Example, Message, Task, TokenRecord
     from burnish.training._bench import Bench
@@ -151,7 +152,7 @@ def ours(part: str, data: dict[str, Any]) -> dict[str, object]:
     from burnish.training.rollouts import RolloutSource
     from burnish.training.trainer import train
 
-    clock, model, stats = Clock(), policy(), []
+    clock, model, stats = Clock(), policy(name), []
     config = TrainConfig(
         learning_rate=1e-6, schedule="constant", warmup=0, steps=1, batch_size=len(LENGTHS), tasks_per_step=1, group_size=GROUP,
         max_tokens=NEW_TOKENS, aggregation="token-mean", extendable=False,
@@ -197,12 +198,12 @@ def learned(row: list[int]) -> int:
     return max(1, len(row) * 2 // 5)
 
 
-def trl(part: str, data: dict[str, Any]) -> dict[str, object]:
+def trl(part: str, name: str, data: dict[str, Any]) -> dict[str, object]:
     """One step of TRL's trainer with the same settings."""
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
     from transformers import TrainerCallback
 
-    clock, model = Clock(), policy()
+    clock, model = Clock(), policy(name)
     losses: list[dict[str, float]] = []
 
     class Optimiser(TrainerCallback):
@@ -284,11 +285,19 @@ def _sft(model: Any, data: dict[str, Any], shared: dict[str, Any], clock: Clock)
     return Timed(model=model.model, args=config, train_dataset=Dataset.from_list(rows), processing_class=model.tokenizer)
 
 
-def main(side: str, part: str, file: Path) -> None:
+def main(side: str, part: str, name: str, file: Path) -> None:
     torch.manual_seed(0)
-    found = samples(file) if side == "samples" else {"ours": ours, "trl": trl}[side](part, json.loads(file.read_text()))
-    print("RESULT " + json.dumps(found))
+    sides = {
+        "samples": lambda: samples(name, file),
+        "ours": lambda: ours(part, name, _data(file)),
+        "trl": lambda: trl(part, name, _data(file)),
+    }
+    print("RESULT " + json.dumps(sides[side]()))
+
+
+def _data(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(*sys.argv[1:4], Path(sys.argv[4]))

@@ -26,24 +26,34 @@ GOALS = {"grpo": {"time": 2.0, "memory": 2.0}, "sft": {"time": 1.3}}
 
 @dataclass
 class Options:
-    """Which step to measure, and where to write the figures."""
+    """Which step to measure on which model, and where to write the figures.
+
+    `samples` is a file that keeps what was drawn: it is drawn only if the file is not there. `draw` ends after drawing.
+    """
 
     part: Literal["grpo", "sft"] = "grpo"
+    model: str = "embedded"
+    samples: Path | None = None
+    draw: bool = False
     json: Path | None = None
 
 
 def main(options: Options) -> None:
     """Measure both sides and print the comparison. Raises `BurnishError` if they did not compute the same step."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "samples.json"
-        drawn = _run("samples", options.part, file)
-        sides = {side: _run(side, options.part, file) for side in ("ours", "trl")}
+        file = options.samples or Path(folder) / "samples.json"
+        if not file.exists():
+            _run("samples", options, file)
+        if options.draw:
+            return
+        drawn = json.loads(file.read_text())["report"]
+        sides = {side: _run(side, options, file) for side in ("ours", "trl")}
     ours, theirs = sides["ours"], sides["trl"]
     if abs(ours["gradient_norm"] - theirs["gradient_norm"]) > 0.01 * theirs["gradient_norm"]:
         raise BurnishError(
             f"The sides did not compute the same step: gradient norms {ours['gradient_norm']} and {theirs['gradient_norm']}."
         )
-    print(f"{_machine()}; one {options.part} step, embedded model, float32")
+    print(f"{_machine()}; one {options.part} step, model {options.model}, float32")
     print(f"prompt {drawn['prompt']} tokens, new tokens {drawn['new']}" if options.part == "grpo" else "16 conversations, 2,048 tokens")
     print(
         f"loss {ours['loss']:.6f} and {theirs['loss']:.6f}, gradient norm {ours['gradient_norm']:.4f} and {theirs['gradient_norm']:.4f}\n"
@@ -54,9 +64,9 @@ def main(options: Options) -> None:
         options.json.write_text(json.dumps({"machine": _machine(), "samples": drawn, **sides}, indent=2))
 
 
-def _run(side: str, part: str, file: Path) -> dict[str, Any]:
+def _run(side: str, options: Options, file: Path) -> dict[str, Any]:
     print(f"running {side}", file=sys.stderr)
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._training_worker", side, part, str(file)]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._training_worker", side, options.part, options.model, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not lines:

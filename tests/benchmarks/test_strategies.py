@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from burnish.core import plugins
 from burnish.store.runs import RunStore
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_every_strategy_runs_under_the_same_budget(tmp_path, tiny_model):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "benchmarks.strategies", "--quick", "--tasks", "2", "--max-tokens", "24", "--model", str(tiny_model)]

@@ -106,3 +106,4 @@ def test_token_records_refuse_what_cannot_be_true():
     with pytest.raises(ValueError, match="leave the"):
         TokenRecord(ids=(1, 2), sampled=((1, 3),), logprobs=(-0.5, -0.1))
     assert TokenRecord(ids=(), sampled=(), logprobs=()).ids == ()
+    assert TokenRecord(ids=(1, 2), sampled=((1, 2),), logprobs=()).logprobs == ()  # the engine does not tell

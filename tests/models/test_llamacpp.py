@@ -141,6 +141,8 @@ def test_what_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no GGUF file"):
         load(str(tmp_path / "none.gguf"))
     (tmp_path / "broken.gguf").write_bytes(b"GGUFnonsense")
+    with pytest.raises(InputError, match="slots=0"):
+        load(str(tmp_path / "broken.gguf"), slots=0)
     with pytest.raises(InputError, match="cannot be read"):
         load(str(tmp_path / "broken.gguf"))
     build_tokenizer().save_pretrained(tmp_path / "tokenizer")

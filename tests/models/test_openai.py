@@ -14,9 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from burnish import api
 from burnish.core.errors import ContextExceeded, InputError, PolicyError, Unavailable
-from burnish.core.records import Message, Sampling
+from burnish.core.records import CheckSpec, Message, Sampling, Task
 from burnish.models import Completion, Policy, Request, load
+from burnish.store.jsonl import write_records
+from burnish.store.runs import RunStore
+from burnish.training.rollouts import RolloutSource, collect
+from burnish.verifiers.python import python
 
 from .conftest import build_model, build_tokenizer
 from .faulty_server import answer, break_off, faulty, filtered, hang, hang_up, status, trickle
@@ -128,6 +133,40 @@ def test_a_plain_dialect_claims_nothing(server: Server, folder: Path) -> None:
     assert not completion.knows_ids
 
 
+def test_solve_works_unchanged_against_a_server(server: Server, tmp_path: Path) -> None:
+    tasks = tmp_path / "tasks.jsonl"
+    checks = tuple(CheckSpec(id=f"c{n}", kind="call", data={"args": "(1, 2)", "expected": "3"}, hidden=n > 0) for n in range(2))
+    task = Task(id="add", group_id="add", kind="python", prompt="Write add(a, b).", checks=checks, context={"entry_point": "add"})
+    write_records(tasks, [task])
+    sampling = Sampling(max_tokens=5)
+    settings = {"model": server.address, "strategy": "sample", "samples": 3, "sampling": sampling, "engine_options": {"price_out": 2.0}}
+    api.solve(str(tasks), out=tmp_path / "run", **settings)
+    with RunStore.open(tmp_path / "run") as store:
+        attempts = list(store.attempts())
+        assert [episode.status for episode in store.episodes()] == ["done"] * 3
+    for attempt in attempts:
+        assert (attempt.policy, attempt.tokens) == ("tiny", None)
+        assert attempt.cost.tokens_in > 0
+        assert attempt.cost.money == pytest.approx(2e-6 * attempt.cost.tokens_out)
+
+
+def test_what_is_not_known_is_not_trained_on(server: Server, folder: Path) -> None:
+    source = RolloutSource(
+        verifier=python, tasks=[], messages=lambda task: MESSAGES, extract=lambda task, text: None, reward=lambda verdict: 1.0
+    )
+    task = Task(id="add", group_id="add", kind="python", prompt="add", checks=(), context={"entry_point": "add"})
+
+    async def gather(policy: Policy) -> None:
+        try:
+            await collect(policy, source, [task], group_size=2, sampling=Sampling(max_tokens=4), seed=0)
+        finally:
+            await policy.aclose()
+
+    with pytest.raises(InputError, match="'tiny' does not tell which tokens it read and wrote"):
+        asyncio.run(gather(load(server.address)))
+    asyncio.run(gather(load(server.address, tokenizer=str(folder))))
+
+
 def test_too_much_is_a_spent_budget(server: Server, folder: Path) -> None:
     failing(load(server.address, tokenizer=str(folder)), ContextExceeded, "cannot read that much", Request(prompt_ids=(9,) * 3000))
 
@@ -205,7 +244,7 @@ def test_a_passing_fault_is_tried_again(fault: object) -> None:
         (status(400, "no such field"), r"no such field.*\(1 try\)", 1),
         (status(401), "refused", 1),
         (status(429, "pay first", kind="insufficient_quota"), "pay first", 1),
-        (status(429, headers="Retry-After: 3600\r\n"), "left alone for 3600 s", 1),
+        (status(429, headers="Retry-After: 3600\r\n"), "left alone for 3600 s in all", 1),
         (filtered, "content_filter", 1),
     ],
 )
@@ -215,14 +254,21 @@ def test_a_lasting_fault_is_one_plain_error(fault: object, words: str, tries: in
         assert len(state.starts) == tries
 
 
-@pytest.mark.parametrize("value", ["0.4", None])
+def test_being_told_to_wait_uses_up_no_retry() -> None:
+    wait = status(429, headers="Retry-After: 0\r\n")
+    with faulty(wait, wait, wait, answer) as state:
+        assert ask(load(state.address, retries=0), TEXT)[0].text == "fine"
+        assert len(state.starts) == 4
+
+
+@pytest.mark.parametrize("value", ["1", None])
 def test_retry_after_holds_back_everybody(value: str | None) -> None:
     """The one that was told and those that were not yet sent; a date works like a number of seconds."""
-    told = value or formatdate(time.time() + 1.5, usegmt=True)
+    told = value or formatdate(time.time() + 2, usegmt=True)
     with faulty(status(429, headers=f"Retry-After: {told}\r\n"), answer) as state:
         done = ask(load(state.address, concurrent=1), TEXT, TEXT)
         assert [completion.text for completion in done] == ["fine", "fine"]
-        assert state.starts[1] - state.starts[0] >= 0.4
+        assert state.starts[1] - state.starts[0] >= 0.9
 
 
 @pytest.mark.parametrize("fault", [hang, trickle])
@@ -277,6 +323,12 @@ def test_addresses_and_names() -> None:
         load("127.0.0.1:8080", engine="openai")
     with pytest.raises(Unavailable, match="No server answers at http://127.0.0.1:1/v1"):
         load("http://127.0.0.1:1/v1")
+
+
+@pytest.mark.parametrize("option", [{"concurrent": 0}, {"per_second": 0.0}, {"timeout_s": 0.0}, {"retries": -1}])
+def test_unusable_limits(option: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="Unusable limits"):
+        load("http://127.0.0.1:1/v1", **option)
 
 
 @pytest.mark.parametrize(

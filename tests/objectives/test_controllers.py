@@ -44,6 +44,7 @@ def test_every_controller_is_described() -> None:
         assert isinstance(controller, Controller)
         assert (controller.name, bool(controller.formula), bool(controller.source)) == (name, True, True)
         assert controller.experimental == (name == "amft")
+        assert controller.needs <= set(Measured.__struct_fields__)
     with pytest.raises(InputError, match=r"controller 'sasr' has no option 'beta'.*gamma, seed, warmup"):
         find("controller", "sasr").options({"beta": 1})
 

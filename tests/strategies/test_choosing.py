@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from burnish.core.budget import Budget
+from burnish.core.errors import InputError
 from burnish.core.records import Sampling
 
 
@@ -102,3 +103,10 @@ def test_a_finished_forest_is_the_same_for_the_same_seed_and_hides_what_is_hidde
     assert other.episodes()[0].answer == answer
     for prompt in prompts(other):
         assert not any(secret in prompt for secret in ("20, 22", "42", "SECRET"))
+
+
+@pytest.mark.parametrize("strategy", ["codet", "consensus"])
+def test_tasks_that_are_about_no_function_are_refused_with_one_message(run, add_task, strategy):
+    task = msgspec.structs.replace(add_task(), checks=(), context={})
+    with pytest.raises(InputError, match="'add' is none. Choose another strategy"):
+        run([], [task], strategy=strategy)

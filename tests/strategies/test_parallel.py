@@ -1,8 +1,14 @@
 """Parallel thinking while decoding: forks, merges and limits, with token truth. Scripted policies, the real judge."""
 
+import pytest
+
 from burnish.core.budget import Budget
-from burnish.core.records import Sampling
-from burnish.text.parallel import is_well_formed
+from burnish.core.errors import InputError
+from burnish.core.records import Attempt, Sampling
+from burnish.models._parallel import path_positions
+from burnish.models.scripted import ScriptedPolicy
+from burnish.strategies._prefixes import sampled_ids
+from burnish.text.parallel import is_well_formed, layout
 
 CODE = "```python\ndef add(a, b):\n    return a + b\n```"
 
@@ -84,3 +90,36 @@ def test_no_more_blocks_than_allowed_and_no_more_tokens_than_the_budget(run):
     limits = {"budget": Budget(tokens=120), "sampling": Sampling(max_tokens=40)}
     store, _ = run(forking, strategy="parallel", folder="other", options={"blocks": 9}, **limits)
     assert sum(attempt.cost.tokens_out for attempt in store.attempts()) <= 120
+
+
+def test_sibling_paths_are_told_to_the_engine_and_do_not_see_each_other(run, monkeypatch):
+    requests = []
+    generate = ScriptedPolicy.generate
+
+    async def watched(self, request):
+        requests.append(request)
+        return await generate(self, request)
+
+    monkeypatch.setattr(ScriptedPolicy, "generate", watched)
+    run(thinking, strategy="parallel", options={"blocks": 1})
+    assert [len(request.parallel) for request in requests] == [0, 0, 1, 1]
+    summary = requests[2]
+    for start, end in summary.parallel[0]:
+        path = bytes(summary.prompt_ids[start:end]).decode()
+        assert path.startswith("<Path>idea")
+        assert path.endswith("</Path>")
+    (first, second), (third, fourth) = summary.parallel[0]
+    assert second == third
+    sizes = [second - first, fourth - third]
+    items = ["p"] * (first - 1) + ["<Parallel>"]
+    for size in sizes:
+        items += ["<Path>", *["x"] * (size - 2), "</Path>"]
+    found = layout([*items, "</Parallel>"])
+    assert found.positions == path_positions(fourth + 1, summary.parallel)
+    assert not found.sees(third, first)
+
+
+def test_a_model_that_tells_only_text_is_refused_with_one_clear_message():
+    bare = Attempt(id="a", task_id="t", op="sample", messages=(), text="x", policy="some-server")
+    with pytest.raises(InputError, match="some-server.*only their text"):
+        sampled_ids(bare)

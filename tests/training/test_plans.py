@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from burnish.core.errors import InputError, UnknownName
-from burnish.core.records import Example, Message, TokenRecord
+from burnish.core.records import Check, Example, Message, TokenRecord, Verdict
 from burnish.training._checkpoint import checkpoints
 from burnish.training.config import Stage, TrainConfig
 from burnish.training.stats import numbers
@@ -114,6 +114,28 @@ class TestStages:
     def test_only_the_last_may_be_open(self) -> None:
         with pytest.raises(InputError, match="every stage but the last"):
             TrainConfig(stages=(Stage(), Stage()))
+
+
+class TestCurricula:
+    def test_solved_tasks_are_left_out_and_the_run_ends_when_all_are(self, make_policy, source, tmp_path) -> None:
+        easy = dataclasses.replace(source, verifier=AlwaysRight(), tasks=source.tasks)
+        config = changed(BOTH, curriculum="burnish.training.curricula.solved_tasks:without_solved", steps=9)
+        result, stats = run(make_policy(), tmp_path, config, rollouts=easy)
+        assert [step.step for step in stats] == [1, 2]  # four tasks, two at a time
+        assert result.finished
+
+    def test_long_answers_lose_reward(self, make_policy, source, tmp_path) -> None:
+        """All answers pass: only their length tells them apart."""
+        same = dataclasses.replace(source, reward=lambda verdict: 1.0)
+        _, plain = run(make_policy(), tmp_path / "plain", changed(BOTH, steps=1), rollouts=same)
+        _, shaped = run(make_policy(), tmp_path / "shaped", changed(BOTH, steps=1, overlong_buffer=5), rollouts=same)
+        assert plain[0].streams["rl"].dead_groups == 1.0
+        assert shaped[0].streams["rl"].dead_groups < 1.0
+
+
+class AlwaysRight:
+    async def averify(self, task, artefact, *, limits=None, first_fail=False):
+        return Verdict.of([Check(id="c", kind="contains", outcome="pass")])
 
 
 class TestValidation:

@@ -106,7 +106,8 @@ class TokenRecord(Record):
     content: tuple[tuple[int, int], ...] = ()
     """Ascending ranges of message text that was read. Neither sampled nor content is scaffold: headers, ends, line breaks.
 
-    Conversations record it; records of single completions leave it empty."""
+    Conversations record it; records of single completions leave it empty.
+    """
     temperatures: tuple[float, ...] = ()
     """One per sampled token, where they differ among each other. Empty: as the attempt's `sampling` says."""
     raw_logprobs: tuple[float | None, ...] = ()

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from burnish.core.errors import InputError
 
 PACK_TOKENS = {"cpu": 256, "cuda": 2048}
-"""Most tokens of a packed row, unless one sequence alone is longer. Every packed token is also compared with those of its neighbours:
-4 x tokens x width x layers operations, for the embedded model a quarter of all at 1024 tokens, and a twentieth at 256."""
+"""Most tokens of a packed row, unless one sequence alone is longer. A packed token is also compared with those of its neighbours,
+by 4 x tokens x width x layers operations: for the embedded model a quarter of all at 1024 tokens, a thirteenth at 256.
+"""
 
 Ids = Sequence[Sequence[int]]
 """Token sequences."""
@@ -34,7 +35,8 @@ class Backbone:
     def __init__(self, model: nn.Module, *, pack_tokens: int | None = None) -> None:
         """`pack_tokens` None: by the kind of device, see `PACK_TOKENS`.
 
-        Raises `InputError` if `model` is no causal language model, or does more than one matrix after its backbone."""
+        Raises `InputError` if `model` is no causal language model, or does more than one matrix after its backbone.
+        """
         self.model = unwrapped(model)
         self.trunk, self.head = split(self.model)
         check_head(self.model, self.trunk, self.head)

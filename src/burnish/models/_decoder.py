@@ -316,12 +316,13 @@ class Decoder:
 def _cache_name(model: Any) -> str:
     """transformers has renamed the argument that takes the cache."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "cache" if "cache" in _arguments(type(base).forward) else "past_key_values"
+    kind: Any = type(base)
+    return _cache_argument(kind)
 
 
 @functools.cache
-def _arguments(function: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(function).parameters)
+def _cache_argument(kind: Any) -> str:
+    return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"
 
 
 def _positions(targets: Sequence[Any], steps: int, limit: int, device: torch.device) -> Int[Tensor, "rows time"]:

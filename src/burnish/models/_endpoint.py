@@ -7,6 +7,7 @@ as a `PolicyError` with the server's own words. Cancelling a call closes its con
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -46,6 +47,11 @@ class Limits(Record):
     timeout_s: float = 120.0
     retries: int = 4
 
+    def __post_init__(self) -> None:
+        pace = self.per_second is None or self.per_second > 0
+        if self.concurrent < 1 or not pace or self.timeout_s <= 0 or self.retries < 0:
+            raise InputError(f"Unusable limits: {self}. Needed: concurrent ≥ 1, per_second > 0, timeout_s > 0, retries ≥ 0.")
+
 
 class Endpoint:
     """Made and used in one event loop. `client` speaks the protocol; `ask` adds the manners."""
@@ -57,16 +63,24 @@ class Endpoint:
         self._next = 0.0
 
     async def ask(self, call: Callable[[AsyncOpenAI], Awaitable[T]]) -> T:
-        """The result of `call(client)`, tried again while that may help. Raises `PolicyError` or `ContextExceeded`."""
+        """The result of `call(client)`, tried again while that may help. Raises `PolicyError` or `ContextExceeded`.
+
+        Being told to wait uses up no retry, but all such waits together may not be longer than `timeout_s`.
+        """
+        faults, waited = 0, 0.0
         async with self._slots:
-            for trial in range(self.limits.retries + 1):
+            for tries in itertools.count(1):
                 await self._pace()
                 try:
                     async with asyncio.timeout(self.limits.timeout_s):
                         return await call(self.client)
                 except (APIError, TimeoutError, Unfinished) as error:
                     failure = error
-                await self._back_off(failure, trial)
+                told = _retry_after(failure)
+                faults, waited = faults + (told is None), waited + (told or 0.0)
+                if not _may_get_better(failure) or faults > self.limits.retries or waited > self.limits.timeout_s:
+                    raise self._final(failure, tries, waited) from failure
+                await self._hold_back(told, faults)
         raise AssertionError("the last try either returns or raises")
 
     async def _pace(self) -> None:
@@ -76,16 +90,13 @@ class Endpoint:
         self._next = start + (1.0 / self.limits.per_second if self.limits.per_second else 0.0)
         await asyncio.sleep(start - now)
 
-    async def _back_off(self, failure: Exception, trial: int) -> None:
-        told = _retry_after(failure)
-        if not _may_get_better(failure) or trial == self.limits.retries or (told or 0.0) > self.limits.timeout_s:
-            raise self._final(failure, trial + 1, told) from failure
+    async def _hold_back(self, told: float | None, faults: int) -> None:
         if told is not None:
             self._next = max(self._next, time.monotonic() + told)
         else:
-            await asyncio.sleep(min(FIRST_WAIT * 2**trial, LONGEST_WAIT) * random.uniform(0.75, 1.0))
+            await asyncio.sleep(min(FIRST_WAIT * 2 ** (faults - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0))
 
-    def _final(self, failure: Exception, tries: int, told: float | None) -> PolicyError | ContextExceeded:
+    def _final(self, failure: Exception, tries: int, waited: float) -> PolicyError | ContextExceeded:
         words = " ".join(str(failure).split())
         if isinstance(failure, APIStatusError) and failure.status_code in (400, 413, 422) and any(sign in words for sign in TOO_LONG):
             return ContextExceeded(f"{self.base_url} cannot read that much: {words}")
@@ -95,8 +106,8 @@ class Endpoint:
             story = "ended its answer before it was whole. See the server's log"
         elif isinstance(failure, APIConnectionError):
             story = f"cannot be reached or hung up ({failure.__cause__ or failure}). Is the server still running?"
-        elif told is not None and told > self.limits.timeout_s:
-            story = f"asks to be left alone for {told:g} s, longer than timeout_s={self.limits.timeout_s:g}: {words}"
+        elif waited > self.limits.timeout_s:
+            story = f"asks to be left alone for {waited:g} s in all, longer than timeout_s={self.limits.timeout_s:g}: {words}"
         else:
             story = f"refused: {words}"
         return PolicyError(f"{self.base_url} {story} ({tries} {'try' if tries == 1 else 'tries'}).")
@@ -110,18 +121,15 @@ def _may_get_better(failure: Exception) -> bool:
 
 
 def _retry_after(failure: Exception) -> float | None:
-    """Seconds that the server asks to wait: a number, or a date as HTTP writes it; None if it says nothing readable."""
+    """Seconds that the server asks to wait, at least `FIRST_WAIT`: a number, or a date as HTTP writes it; None if it says nothing."""
     value = failure.response.headers.get("retry-after") if isinstance(failure, APIStatusError) else None
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        seconds = float(value) if value.strip().isdecimal() else parsedate_to_datetime(value).timestamp() - time.time()
     except ValueError:
         return None
+    return max(FIRST_WAIT, seconds)
 
 
 async def served_models(endpoint: Endpoint) -> dict[str, str]:

@@ -75,6 +75,8 @@ def llamacpp(
     file = embedded_gguf() if model == "embedded" else Path(model).expanduser()
     if not file.is_file():
         raise InputError(f"There is no GGUF file {model!r}. Give the path of a .gguf file, or 'embedded'.")
+    if context < 1 or slots < 1 or (threads or 1) < 1:
+        raise InputError(f"Unusable options: context={context}, slots={slots}, threads={threads}. All must be at least 1.")
     renderer = tokenizer_renderer(tokenizer or _tokenizer_in(file), chat_template)
     key = secrets.token_hex(16)
     server = _start(file, key, context=context, slots=slots, threads=threads or len(os.sched_getaffinity(0)))

@@ -66,7 +66,8 @@ async def solve(
 ) -> None:
     """Solve `tasks` into `store`. Call again with the same arguments to resume.
 
-    Raises `InputError` if there is nothing to solve. A model or sandbox fault ends its episode with status `error`.
+    Raises `InputError` if there is nothing to solve, or if the strategy cannot solve such tasks. A model or sandbox fault ends
+    its episode with status `error`.
     """
     if not tasks:
         raise InputError("There are no tasks to solve. Check the task set's name, split and limit.")
@@ -83,10 +84,13 @@ async def solve(
             episode = finished.get(episode_id) or await runner.episode(task, index, episode_id)
         tally.add(episode, runner.judge_s)
 
-    async with asyncio.TaskGroup() as group:
-        for index in range(config.samples):
-            for task in tasks:
-                group.create_task(one(task, index))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for index in range(config.samples):
+                for task in tasks:
+                    group.create_task(one(task, index))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None  # the first one; the others were cancelled for it
 
 
 class _Runner:

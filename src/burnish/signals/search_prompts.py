@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from burnish.core.errors import InputError
 from burnish.core.records import Message, Task
-from burnish.signals.prompts import REFINE, ask, request
+from burnish.signals.prompts import REFINE, ask, block, request
 from burnish.signals.steps import out_of_ten
-from burnish.text.code import fenced
 
 TESTS = (
     "Do not write the function. Write {count} different test cases for it, each on a line of its own as "
@@ -28,20 +27,20 @@ LONGEST_REVIEW = 1500
 
 def ask_tests(task: Task, count: int) -> tuple[Message, ...]:
     """Ask for test cases as assert statements (CodeT)."""
-    request = TESTS.format(count=count, name=task.context.get("entry_point", "f"))
-    return (Message(role="user", content=f"{task.prompt.strip()}\n\n{request}"),)
+    wanted = TESTS.format(count=count, name=task.context.get("entry_point", "f"))
+    return (Message(role="user", content=f"{task.prompt.strip()}\n\n{wanted}"),)
 
 
 def ask_review(task: Task, code: str, scores: Sequence[float]) -> tuple[Message, ...]:
     """Show a solution with its scores and ask what is wrong (MAgICoRe's Reviewer)."""
-    return (Message(role="user", content=f"{task.prompt.strip()}\n\n{REVIEW.format(scored=fenced(scored_lines(code, scores)))}"),)
+    return (Message(role="user", content=f"{task.prompt.strip()}\n\n{REVIEW.format(scored=block(task, scored_lines(code, scores)))}"),)
 
 
 def ask_repair(task: Task, code: str, scores: Sequence[float], review: str) -> tuple[Message, ...]:
     """Show the scored solution and the review, and ask for the whole solution anew (MAgICoRe's Refiner)."""
     return (
         *ask(task),
-        Message(role="assistant", content=fenced(scored_lines(code, scores))),
+        Message(role="assistant", content=block(task, scored_lines(code, scores))),
         Message(role="user", content=REPAIR.format(review=review[:LONGEST_REVIEW].strip()) + request(task, REFINE)),
     )
 

@@ -7,6 +7,7 @@ import random
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
+from burnish.core.errors import InputError
 from burnish.core.records import Attempt
 from burnish.strategies.base import Prefix
 
@@ -22,13 +23,22 @@ def cut(attempt: Attempt, lines: int, decode: Callable[[Sequence[int]], str], gi
     `given` is the beginning that the attempt itself continued. Where a token holds more than the line's end, so does the
     prefix. Raises `ValueError` if there is no such line.
     """
-    if not 1 <= lines <= len(code_lines(attempt)) or attempt.tokens is None:
+    if not 1 <= lines <= len(code_lines(attempt)):
         raise ValueError(f"attempt {attempt.id} has no line {lines} of code to be cut after")
-    start, end = attempt.tokens.sampled[0]
-    ids = (given.ids if given else ()) + attempt.tokens.ids[start:end]
+    ids = (given.ids if given else ()) + sampled_ids(attempt)
     needed = _end_of_line(attempt, lines)
     count = bisect_left(range(len(ids)), needed, key=lambda index: len(decode(ids[:index])))
     return Prefix(ids=ids[:count], text=decode(ids[:count]))
+
+
+def sampled_ids(attempt: Attempt) -> tuple[int, ...]:
+    """The token ids that the attempt's policy sampled. Raises `InputError` if it tells only text."""
+    if attempt.tokens is None:
+        raise InputError(
+            f"This strategy continues replies token by token, and the model {attempt.policy!r} tells only their text. "
+            "Use an engine that gives token ids, or another strategy."
+        )
+    return tuple(token for start, end in attempt.tokens.sampled for token in attempt.tokens.ids[start:end])
 
 
 def _end_of_line(attempt: Attempt, lines: int) -> int:

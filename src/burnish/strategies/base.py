@@ -50,10 +50,15 @@ class Log(Protocol):
 
 
 class Prefix(Record):
-    """The beginning of a reply that the policy is to continue: token ids and the text they stand for."""
+    """The beginning of a reply that the policy is to continue: token ids and the text they stand for.
+
+    `parallel` are the blocks of paths in `ids` that do not see each other, as in `Request`. An engine that knows no paths reads
+    them one after another.
+    """
 
     ids: tuple[int, ...]
     text: str
+    parallel: tuple[tuple[tuple[int, int], ...], ...] = ()
 
 
 class Writer:
@@ -130,7 +135,8 @@ def _request(policy: Policy, messages: tuple[Message, ...], prefix: Prefix | Non
     if prefix is None:
         return Request(prompt_ids=ids, sampling=sampling, messages=messages)
     begun = Message(role="assistant", content=prefix.text)
-    return Request(prompt_ids=ids + prefix.ids, sampling=sampling, messages=(*messages, begun))
+    shifted = tuple(tuple((start + len(ids), end + len(ids)) for start, end in block) for block in prefix.parallel)
+    return Request(prompt_ids=ids + prefix.ids, sampling=sampling, messages=(*messages, begun), parallel=shifted)
 
 
 def _attempt(

@@ -9,11 +9,14 @@ from __future__ import annotations
 import random
 from functools import partial
 
+import msgspec
+
 from burnish.core.budget import Meter
 from burnish.core.errors import BudgetExceeded
 from burnish.core.records import Attempt, Task
 from burnish.signals.prompts import ask
 from burnish.strategies._candidates import within_budget
+from burnish.strategies._prefixes import sampled_ids
 from burnish.strategies.base import Judge, Prefix, Writer
 from burnish.text.parallel import END_PARALLEL, END_PATH, END_SUMMARY, PARALLEL, PATH, SUMMARY
 
@@ -55,10 +58,13 @@ async def block(task: Task, policy: Writer, fork: Prefix, paths: int, path_token
     write = partial(policy.write, ask(task), parent=parent, temperature=1.0)
     draw = partial(write, op="path", kind="path", prefix=opened, stop=(END_PATH,), max_tokens=path_tokens)
     drawn = await within_budget([draw] * paths)
-    whole = fork
+    whole, ranges = fork, []
     for attempt in drawn:
         path = closed(policy, sampled(policy, opened, attempt), END_PATH)
+        start = len(whole.ids)
         whole = Prefix(ids=whole.ids + path.ids[len(fork.ids) :], text=whole.text + path.text[len(fork.text) :])
+        ranges.append((start, len(whole.ids)))
+    whole = msgspec.structs.replace(whole, parallel=(*fork.parallel, tuple(ranges)))
     merged = joined(policy, whole, f"{END_PARALLEL}\n{SUMMARY}")
     summary = await write(op="summary", kind="summary", prefix=merged, stop=(END_SUMMARY,), max_tokens=path_tokens)
     return closed(policy, sampled(policy, merged, summary), END_SUMMARY)
@@ -66,16 +72,15 @@ async def block(task: Task, policy: Writer, fork: Prefix, paths: int, path_token
 
 def joined(policy: Writer, reply: Prefix, text: str) -> Prefix:
     """The reply so far and a text that is put in by force."""
-    return Prefix(ids=reply.ids + policy.encode(text), text=reply.text + text)
+    return msgspec.structs.replace(reply, ids=reply.ids + policy.encode(text), text=reply.text + text)
 
 
 def sampled(policy: Writer, reply: Prefix, attempt: Attempt) -> Prefix:
     """The reply so far and what was sampled from there, token by token, without the end of the turn."""
-    assert attempt.tokens is not None
-    ids = tuple(token for begin, end in attempt.tokens.sampled for token in attempt.tokens.ids[begin:end])
+    ids = sampled_ids(attempt)
     if attempt.stop_reason == "eos":
         ids = ids[:-1]
-    return Prefix(ids=reply.ids + ids, text=reply.text + policy.decode(ids))
+    return msgspec.structs.replace(reply, ids=reply.ids + ids, text=reply.text + policy.decode(ids))
 
 
 def closed(policy: Writer, reply: Prefix, tag: str) -> Prefix:

@@ -86,7 +86,8 @@ class Bench:
     def _backward(self, goal: Objective, micro: MicroBatch, counts: Counts, scale: float, tally: Tally) -> None:
         scores = self._run(lambda: self._scores(goal, micro))
         batch = token_batch(micro.rows, scores, **micro.known)
-        evaluation = evaluate(goal, batch, counts, 0.0 if micro.idle else scale)
+        ranks = 1 if self.shards is None else self._crew.size  # shards bring the mean over ranks; the sum is wanted
+        evaluation = evaluate(goal, batch, counts, 0.0 if micro.idle else ranks * scale)
         if not math.isfinite(evaluation.value):
             names = ", ".join(row.id for row in micro.rows[:4])
             raise NotFinite(f"loss is {evaluation.value} in the micro-batch of {names}")

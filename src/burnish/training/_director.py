@@ -11,7 +11,9 @@ from burnish.core.errors import InputError
 from burnish.core.records import Record
 from burnish.objectives.controllers.base import Controller, Measured, Plan
 from burnish.training._objective import plugin
+from burnish.training._streams import Delivery
 from burnish.training.config import Stage
+from burnish.training.curricula.history import Tried, counted
 
 
 class Progress(Record):
@@ -25,6 +27,8 @@ class Progress(Record):
     controller: dict[str, Any] = {}
     """State of the stage's controller."""
     measured: Measured = Measured()
+    history: dict[str, Tried] = {}
+    """What was tried and passed, by task: what a curriculum reads."""
     best: float | None = None
     """Lowest validation loss so far, and the step that it was measured after."""
     best_step: int | None = None
@@ -83,8 +87,8 @@ class Director:
             f"The controller {controller.name!r} plans the stream {missing}, for which there is no data. Give it, or choose another."
         )
 
-    def finished_step(self, measured: Measured, delivered: Collection[str]) -> None:
-        """Note what a step measured and which streams it used up."""
+    def finished_step(self, measured: Measured, delivered: Mapping[str, Delivery]) -> None:
+        """Note what a step measured, which streams it used up, and what was passed."""
         progress = self.progress
         counts = {**progress.delivered, **{name: progress.delivered.get(name, 0) + 1 for name in delivered}}
         self.progress = msgspec.structs.replace(
@@ -93,6 +97,7 @@ class Director:
             stage_step=progress.stage_step + 1,
             delivered=counts,
             measured=measured,
+            history=counted(progress.history, (outcome for delivery in delivered.values() for outcome in delivery.outcomes)),
             controller=self._state_after,
         )
 

@@ -18,16 +18,19 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from burnish.core.errors import InputError
+from burnish.core.plugins import find
 from burnish.core.records import Sampling
 from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Policy
 from burnish.objectives.base import Advantage, AdvantageBatch
 from burnish.objectives.credit import at_ends
+from burnish.objectives.shaping import overlong_penalty
 from burnish.training._crew import Crew
 from burnish.training._objective import objective, plugin
 from burnish.training._rows import Row, positions_of
 from burnish.training._streams import Delivery, Order, pass_indices
 from burnish.training.config import TrainConfig
+from burnish.training.curricula.history import History
 from burnish.training.rollouts import Rollout, RolloutSource, collect
 
 OFFERS = frozenset(
@@ -72,6 +75,7 @@ class RolloutStream:
         )
         self.steps_per_pass = math.ceil(len(source.tasks) / config.tasks_per_step)
         self.fingerprint = content_hash(*(msgspec.json.encode(task) for task in source.tasks))
+        self._curriculum = None if config.curriculum is None else find("curriculum", config.curriculum)
         self._source, self._policy, self._config, self._on_rollouts, self._crew = source, policy, config, on_rollouts, crew
 
     def _check(self, source: RolloutSource) -> None:
@@ -89,7 +93,8 @@ class RolloutStream:
         """Sample, judge, compare. Unscored completions are left out, so that they dilute nothing."""
         config, started = self._config, time.perf_counter()
         temperature = order.temperature or config.temperature
-        chosen = pass_indices(len(self._source.tasks), config.tasks_per_step, config.seed, step)
+        pool = self.practised(order.history)
+        chosen = [pool[index] for index in pass_indices(len(pool), config.tasks_per_step, config.seed, step)]
         sampling = Sampling(temperature=temperature, max_tokens=config.max_tokens)
         rollouts = await self._collect(chosen, sampling, derive_seed(config.seed, "rollouts", step))
         seconds = time.perf_counter() - started
@@ -101,7 +106,13 @@ class RolloutStream:
             rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature)
         if config.truncated == "mask":  # they count in the comparison of rewards all the same
             rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
-        return Delivery(rows, _report(rollouts, rows, len(chosen)) | {"rollout_s": seconds})
+        outcomes = tuple((rollout.task_id, rollout.verdict.passed if rollout.verdict.scored else None) for rollout in rollouts)
+        return Delivery(rows, _report(rollouts, rows, len(chosen)) | {"rollout_s": seconds}, outcomes)
+
+    def practised(self, history: History) -> list[int]:
+        """Indices of the tasks that the curriculum wants next; none: there is nothing left to practise."""
+        places = {task.id: index for index, task in enumerate(self._source.tasks)}
+        return list(places.values()) if self._curriculum is None else [places[name] for name in self._curriculum(list(places), history)]
 
     async def _collect(self, chosen: Sequence[int], sampling: Sampling, seed: int) -> list[Rollout]:
         """The rollouts of all tasks, task by task; this rank samples only its part."""
@@ -126,9 +137,10 @@ class RolloutStream:
             given = [self._source.credit(rollout) for rollout in rollouts]
             ends, scores = [ends for ends, _ in given], [scores for _, scores in given]
             credit["token_reward"], credit["segment_end"] = at_ends(ends, scores, mask)
-        batch = AdvantageBatch(
-            reward=torch.tensor([row.reward for row in rows]), group=torch.tensor([row.group for row in rows]), mask=mask, **known, **credit
-        )
+        rewards = torch.tensor([row.reward for row in rows])
+        if self._config.overlong_buffer:
+            rewards = rewards + overlong_penalty(mask.sum(dim=1), limit=self._config.max_tokens, buffer=self._config.overlong_buffer)
+        batch = AdvantageBatch(reward=rewards, group=torch.tensor([row.group for row in rows]), mask=mask, **known, **credit)
         advantages = self._advantage.function(batch, self._options)
         fields = {"reference": known["reference"]} if "reference" in known else {}
         if self._advantage.returns is not None:

@@ -26,7 +26,7 @@ class Shards:
     """A model that has been divided in place."""
 
     def __init__(self, model: Any, size: int) -> None:
-        """Raises `InputError` for a model whose layers are not a plain list."""
+        """`size` ranks; gradients come out as the mean over them. Raises `InputError` for a model whose layers are not a plain list."""
         layers = next((part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part)), None)
         if layers is None:
             raise InputError(f"{type(model).__name__} has no list of layers to divide. Leave shard out.")
@@ -37,8 +37,6 @@ class Shards:
         for part in (*layers, model):
             fully_shard(part, mesh=mesh, mp_policy=policy)
         self._model, self._parts = model, [part for part in model.modules() if isinstance(part, FSDPModule)]
-        for part in self._parts:
-            part.set_gradient_divide_factor(1.0)  # the sum over ranks: denominators are those of the whole step
         model.burnish_compute = types.MethodType(_compute, model)
         register_fsdp_forward_method(model, "burnish_compute")
 

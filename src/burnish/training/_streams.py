@@ -24,6 +24,7 @@ from burnish.training._objective import Objective, objective
 from burnish.training._preference import Preference, preference_objective
 from burnish.training._rows import Row, labelled_row, supervised_row
 from burnish.training.config import TrainConfig
+from burnish.training.curricula.history import History
 
 Score = Callable[[Sequence[Row], frozenset[str], float], dict[str, Float[Tensor, "batch time"]]]
 """`score(rows, fields, temperature)`: `old`, `reference` or `value` of the learned tokens under the weights of now."""
@@ -35,6 +36,8 @@ class Order:
 
     temperature: float | None = None
     score: Score | None = None
+    history: History = field(default_factory=dict)
+    """What was tried and passed so far, by task."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Delivery:
 
     rows: list[Row]
     report: dict[str, Any] = field(default_factory=dict)
+    outcomes: tuple[tuple[str, bool | None], ...] = ()
+    """Task and whether it was passed (None: undecided), for the history."""
 
 
 class Stream(Protocol):

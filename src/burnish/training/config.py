@@ -107,6 +107,11 @@ class TrainConfig(Record):
     """How token losses are reduced. None: as the loss says."""
     kl: float = 0.0
     """Coefficient of the k3 KL term towards the initial weights. 0: no reference model is kept."""
+    curriculum: str | None = None
+    """Import path of a function `(task ids, history) -> task ids` that says what to practise, for example
+    `burnish.training.curricula.solved_tasks:without_solved`. The run ends when nothing is left. None: all tasks."""
+    overlong_buffer: int = 0
+    """Completions in the last so many tokens before `max_tokens` lose up to 1 from their reward (DAPO). 0: none do."""
     tasks_per_step: int = 8
     """Tasks per reinforcement-learning step."""
     group_size: int = 8
@@ -144,7 +149,7 @@ class TrainConfig(Record):
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must be greater than 0.")
-        for name in ("warmup", "weight_decay", "kl", "validate_every", "value_coefficient"):
+        for name in ("warmup", "weight_decay", "kl", "validate_every", "value_coefficient", "overlong_buffer"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must not be negative.")
         for name in ("steps", "lora", "patience"):
@@ -152,6 +157,8 @@ class TrainConfig(Record):
                 raise InputError(f"{name} = {getattr(self, name)}: it must be at least 1, or left out.")
         if self.group_size < 2:
             raise InputError(f"group_size = {self.group_size}: a group needs at least 2 completions to compare.")
+        if self.curriculum is not None and ":" not in self.curriculum:
+            raise InputError(f"curriculum = {self.curriculum!r}: write an import path, package.module:function.")
         if any(stage.steps is None for stage in self.stages[:-1]):
             raise InputError("stages: every stage but the last needs its number of steps.")
         _check_mix(self.mix)

@@ -197,7 +197,13 @@ class Trainer:
             if not self._director.next_stage():
                 return True
             self._begin_stage()
-        return False
+        return self._solved
+
+    @property
+    def _solved(self) -> bool:
+        """Whether the curriculum leaves nothing to practise."""
+        stream = self._streams.get("rl")
+        return isinstance(stream, RolloutStream) and not stream.practised(self._director.progress.history)
 
     def _begin_stage(self) -> None:
         if self._director.stage.reset_optimizer:
@@ -223,7 +229,7 @@ class Trainer:
     async def _deliver(self, name: str, temperature: float | None) -> Delivery:
         number = self._director.progress.delivered.get(name, 0)
         with self._bench.sampling() if name == "rl" else nullcontext():
-            return await self._streams[name].deliver(number, Order(temperature=temperature, score=self._score))
+            return await self._streams[name].deliver(number, Order(temperature, self._score, self._director.progress.history))
 
     def _score(self, rows: Sequence[Row], fields: frozenset[str], temperature: float) -> dict[str, Tensor]:
         with self._policy.exclusive():
@@ -345,7 +351,7 @@ class Trainer:
         return loss
 
     async def _result(self) -> TrainResult:
-        finished = self._step_number >= self.steps or self._director.stage_over
+        finished = self._step_number >= self.steps or self._director.stage_over or self._solved
         progress = self._director.progress
         if finished and (not self._config.validate_every or progress.step % self._config.validate_every):
             await self._validate(at_end=True)

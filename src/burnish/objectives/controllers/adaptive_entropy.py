@@ -30,6 +30,7 @@ adaptive_entropy = Controller(
     name="adaptive_entropy",
     advance=_adaptive_entropy,
     state=BonusState,
+    needs=frozenset({"entropy"}),
     formula="c <- clip(c + change, low, high) if H < target, else clip(c - change, low, high); applied if H <= target",
     source="Skywork-OR1, arXiv 2505.22312",
     defaults={"target": 0.2, "start": 0.0, "change": 0.005, "low": 0.0, "high": 1.0},

@@ -53,6 +53,7 @@ adaptive_temperature = Controller(
     name="adaptive_temperature",
     advance=_adaptive_temperature,
     state=TemperatureState,
+    needs=frozenset({"entropy"}),
     formula="T <- clip(T exp(rate (target - H)), low, high), H = mean entropy of the last rollouts",
     source="code and debugging spec, AceReason-Nemotron 1.1 (arXiv 2506.13284)",
     defaults={"target": 0.3, "start": 0.85, "rate": 0.5, "low": 0.3, "high": 1.5},

@@ -76,6 +76,7 @@ amft = Controller(
     advance=_amft,
     state=AmftState,
     wants_products=_due,
+    needs=frozenset({"entropy", "products"}),
     formula="mu sft + (1 - mu) rl, mu += meta_rate look_ahead g_val.(g_sft - g_rl) + entropy_rate (H_target - H), clipped",
     source="objectives spec, 2 (AMFT, first order, corrected sign; arXiv 2508.06944)",
     defaults={

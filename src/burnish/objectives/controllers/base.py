@@ -56,7 +56,8 @@ def _never(state: Any, options: Mapping[str, float]) -> bool:
 class Controller(Formula):
     """A controller as the trainer sees it. `state()` is the start; `advance(state, measured, options)` plans the next step.
 
-    `wants_products(state, options)` says whether the coming call needs the inner products of all streams' gradients.
+    `needs` are fields of `Measured`. `wants_products(state, options)` says whether the coming call needs the inner products of
+    all streams' gradients.
     """
 
     kind: ClassVar[str] = "controller"

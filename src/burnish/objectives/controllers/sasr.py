@@ -47,6 +47,7 @@ sasr = Controller(
     name="sasr",
     advance=_sasr,
     state=SasrState,
+    needs=frozenset({"gradient_norm"}),
     formula="supervised with probability G_last / (G_last + gamma G_warmup), else reinforced",
     source="objectives spec, 2 (SASR; arXiv 2505.13026)",
     defaults={"warmup": 20.0, "gamma": 1.0, "seed": 0.0},
