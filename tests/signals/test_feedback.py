@@ -62,3 +62,11 @@ def test_what_could_not_be_judged_blames_nobody(outcome):
 
 def test_a_pass_says_so():
     assert feedback(Verdict.of([failed("pass", example=None)])) == "All visible tests pass."
+
+
+def test_a_failed_assertion_is_told_as_one():
+    example = Counterexample(input="f(2)", expected="assert f(2) == 4", actual="5")
+    due = "so this does not hold: assert f(2) == 4"
+    assert feedback(Verdict.of([failed(example=example)])) == f"The code fails this test:\nf(2) returned 5, {due}"
+    crash = failed("crash", example=example, diagnostics=(Diagnostic(code="x", message="TypeError: no"),))
+    assert feedback(Verdict.of([crash])) == f"The code fails this test:\nf(2) fails with TypeError: no, {due}"

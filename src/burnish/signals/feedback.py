@@ -46,6 +46,9 @@ def _failure(check: Check) -> str:
         return f"{one_line(example.input) if example else check.id} did not finish in time."
     if example is None:
         return _line(shown) if shown else f"{check.id} fails."
+    if example.expected.startswith("assert "):
+        came = f"fails with {_line(shown)}" if check.outcome == "crash" and shown else f"returned {one_line(example.actual)}"
+        return f"{one_line(example.input)} {came}, so this does not hold: {one_line(example.expected)}"
     if check.outcome == "crash" and shown is not None:
         return f"{one_line(example.input)} should return {one_line(example.expected)}, but it fails with {_line(shown)}"
     return f"{one_line(example.input)} returned {one_line(example.actual)}, but it should return {one_line(example.expected)}."
