@@ -291,8 +291,9 @@ def test_no_more_than_allowed_at_once_and_not_faster() -> None:
         ask(load(state.address, concurrent=2), *[TEXT] * 12)
         assert state.most <= 2
     with faulty(answer) as state:
-        ask(load(state.address, per_second=20.0), *[TEXT] * 6)
-        assert state.starts[-1] - state.starts[0] >= 0.9 * 5 / 20
+        policy, begun = load(state.address, per_second=20.0), time.monotonic()
+        ask(policy, *[TEXT] * 6)
+        assert state.starts[-1] - begun >= 0.9 * 5 / 20  # from the first call on: its own arrival may be late
 
 
 def test_the_request_says_what_was_asked() -> None:
