@@ -172,7 +172,10 @@ class Bench:
         """The model's state put together, if ranks hold parts of it; else None. All ranks must ask."""
         if self.shards is None:
             return None
-        return {name: gathered(tensor).cpu() for name, tensor in self.trainable.model.state_dict().items()}
+        model = self.trainable.model
+        once, every = (dict(model.named_parameters(remove_duplicate=once)) for once in (True, False))
+        tied = every.keys() - once.keys()  # a file holds each weight once
+        return {name: gathered(tensor).cpu() for name, tensor in model.state_dict().items() if name not in tied}
 
     def sampling(self) -> AbstractContextManager[None]:
         """While open, the model can be sampled from."""
