@@ -22,7 +22,7 @@ from burnish.models._vocabulary import token_scores
 from burnish.models.base import Request
 from burnish.models.scores import Scorer
 from burnish.models.transformers import TransformersPolicy
-from burnish.objectives.base import Denominators, aggregate
+from burnish.objectives.base import AdvantageBatch, Denominators, aggregate
 from burnish.training._forward import TokenScorer
 from burnish.training._micro import MicroBatch
 from burnish.training._objective import evaluate, objective, token_batch
@@ -45,8 +45,9 @@ def sampled(policy, source, sampling: Sampling = SAMPLING) -> list[TokenRecord]:
 
 
 def advantages(name: str, rewards: Sequence[float], **options: float) -> list[float]:
-    values = torch.tensor(rewards, dtype=torch.float64)
-    return find("advantage", name)(values, torch.zeros(len(rewards), dtype=torch.int64), **options).tolist()
+    estimator = find("advantage", name)
+    batch = AdvantageBatch(reward=torch.tensor(rewards, dtype=torch.float64), group=torch.zeros(len(rewards), dtype=torch.int64))
+    return estimator.function(batch, estimator.options(options)).tolist()
 
 
 def reduced(mode, *, rows=slice(None), denominators=Denominators(tokens=10, sequences=2, horizon=16)) -> float:
