@@ -7,6 +7,7 @@ import torch
 
 from burnish.core.errors import InputError
 from burnish.core.seeds import content_hash
+from burnish.training._shards import gathered
 from burnish.training.preflight.base import Setup, Skipped
 
 
@@ -20,7 +21,7 @@ def p16_collectives(setup: Setup) -> str:
     if total.item() != sum(range(crew.size)):
         raise InputError(f"The sum of all ranks came out as {total.item()}. The ranks do not talk to the same group.")
     settings = content_hash(msgspec.json.encode(setup.settings))
-    weights = content_hash(*(str(float(p.detach().double().sum())) for p in setup.policy.model.parameters()))
+    weights = content_hash(*(str(float(gathered(p.detach()).double().sum())) for p in setup.policy.model.parameters()))
     for what, own in (("settings", settings), ("weights", weights)):
         if len(set(crew.exchange(own))) > 1:
             raise InputError(f"The ranks have different {what}. Start all of them with the same file and the same model.")
