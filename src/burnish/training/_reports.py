@@ -37,6 +37,9 @@ def stream_stats(delivery: Delivery, tallies: Sequence[Tally], norm: float | Non
 
 
 def entropies(deliveries: Mapping[str, Delivery], tallies: Mapping[str, Sequence[Tally]]) -> dict[str, float]:
-    """Mean entropy per token of each stream: over the vocabulary if it was computed, else as the samples estimate it."""
-    found = {name: delivery.report["entropy"] for name, delivery in deliveries.items() if "entropy" in delivery.report}
+    """Mean entropy per token of each stream: over the vocabulary if it was computed, else as the samples estimate it.
+
+    An estimate is rounded: its last bits depend on what the engine had in its batch, and a resumed run must plan the same.
+    """
+    found = {name: round(delivery.report["entropy"], 3) for name, delivery in deliveries.items() if "entropy" in delivery.report}
     return found | {name: exact for name, tallied in tallies.items() if (exact := tallied[0].report().get("exact_entropy")) is not None}
