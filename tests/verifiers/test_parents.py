@@ -16,7 +16,8 @@ import pytest
 
 from burnish.core.records import CheckSpec, Task
 from burnish.sandbox import Bounds, Calls, Program
-from burnish.sandbox.worker import Cancel, Server
+from burnish.sandbox.exchange import Cancel
+from burnish.sandbox.worker import Server
 from burnish.verifiers.base import Limits
 from burnish.verifiers.python import PythonVerifier
 

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 from burnish.core.errors import InputError, SandboxError
+from burnish.sandbox.exchange import Cancel, Stop
 from burnish.sandbox.inside.profiles import PROFILES
 from burnish.sandbox.jobs import Bounds, Job, Run
-from burnish.sandbox.worker import Cancel, Server, Stop
+from burnish.sandbox.worker import Server
 
 RUNS_PER_SERVER = 5000
 ATTEMPTS = 3

@@ -13,11 +13,11 @@ from typing import Any, cast
 from burnish.core.errors import SandboxError
 from burnish.core.records import Cost
 from burnish.core.seeds import content_hash
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.inside import wire
 from burnish.sandbox.inside.codec import Opaque
 from burnish.sandbox.jobs import Bounds, Program, Run, Script
 from burnish.sandbox.pool import Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _python_report as report
 from burnish.verifiers._inputs import Probe
 from burnish.verifiers._python_calls import Frame, is_answer, job_of

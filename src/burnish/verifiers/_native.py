@@ -17,10 +17,10 @@ import msgspec
 from burnish.core.errors import InputError, Unavailable
 from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdict
 from burnish.core.seeds import content_hash
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.inside.profiles import TOOLS_PATH
 from burnish.sandbox.jobs import Bounds
 from burnish.sandbox.pool import Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers._native_judge import Judge
 from burnish.verifiers._native_language import Language, Options
 from burnish.verifiers._native_plan import MainCheck, plan

@@ -9,10 +9,10 @@ from typing import Any
 
 from burnish.core.errors import SandboxError
 from burnish.core.records import Cost, Counterexample, Diagnostic, Outcome, TamperFlag
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.inside import wire
 from burnish.sandbox.jobs import Bounds, Command, Run
 from burnish.sandbox.pool import Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _comparators as comparators
 from burnish.verifiers import _python_report as report
 from burnish.verifiers._native_language import PROGRAM, Language, Options, Unit

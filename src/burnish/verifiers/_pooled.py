@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 from burnish.core.records import Task, Verdict
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.pool import Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers.base import Limits
 
 

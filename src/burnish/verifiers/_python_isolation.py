@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 
 from burnish.core.errors import SandboxError
 from burnish.core.records import TamperFlag
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.jobs import Bounds, Program, Run, Shared
 from burnish.sandbox.pool import Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _python_calls as answers
 from burnish.verifiers import _python_report as report
 from burnish.verifiers import _python_tables as tables

@@ -10,11 +10,11 @@ from typing import Any
 
 from burnish.core.errors import InputError
 from burnish.core.records import Cost, Task, Trace, TraceStep
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.inside import wire
 from burnish.sandbox.jobs import Bounds, Program, Run
 from burnish.sandbox.jobs import Trace as Job
 from burnish.sandbox.pool import Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _python_report as report
 from burnish.verifiers import _python_values as values
 from burnish.verifiers._python_calls import is_answer, source_of

@@ -17,10 +17,10 @@ import msgspec
 
 from burnish.core.errors import SandboxError
 from burnish.core.records import Check, CheckSpec, Cost, Diagnostic, Outcome, SourceSpan, TamperFlag
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.inside.wire import MOST_TESTS
 from burnish.sandbox.jobs import Bounds, Program, Suite
 from burnish.sandbox.pool import Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers import _python_report as report
 from burnish.verifiers._python_judge import Findings
 from burnish.verifiers._tests_plan import SuitePlan

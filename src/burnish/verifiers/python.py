@@ -20,9 +20,9 @@ import msgspec
 from burnish.core.errors import InputError
 from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Trace, Verdict
 from burnish.core.seeds import content_hash
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.jobs import Bounds, Program
 from burnish.sandbox.pool import STANDARD_MODULES, Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers._behaviour import observed
 from burnish.verifiers._inputs import probes, stdins
 from burnish.verifiers._pooled import Pooled

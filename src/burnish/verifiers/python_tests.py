@@ -16,9 +16,9 @@ import msgspec
 
 from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdict
 from burnish.core.seeds import content_hash
+from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.jobs import Bounds
 from burnish.sandbox.pool import STANDARD_MODULES, Sandbox
-from burnish.sandbox.worker import Cancel
 from burnish.verifiers._pooled import Pooled
 from burnish.verifiers._tests_judge import SuiteJudge
 from burnish.verifiers._tests_plan import plan, suite_task
