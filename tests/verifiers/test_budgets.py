@@ -89,7 +89,7 @@ def test_a_loop_at_load_runs_once_for_all_functions_checks(verifier):
     verdict = verifier.verify(task, "while True: pass", limits=Limits(wall_s=1, cpu_s=9, total_wall_s=0))
     assert outcomes(verdict) == ["timeout"] * 5
     assert [check.id for check in verdict.checks] == list("01234")
-    assert verdict.cost.wall_s < 2
+    assert verdict.cost.wall_s < 2 * max(server.slowness for server in verifier.sandbox._idle)
     assert time.monotonic() - started < 10
 
 
