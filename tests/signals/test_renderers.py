@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burnish.core.records import Check, CheckSpec, Diagnostic, SourceSpan, Task, Trace, TraceStep, Verdict
+from burnish.core.records import Check, CheckSpec, Diagnostic, SourceSpan, Task, Verdict
+from burnish.core.traces import Trace, TraceStep
 from burnish.signals.messages import messages
 from burnish.signals.prompts import check_text
 from burnish.signals.quote import MAX_VALUE, lines, one_line

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
 from burnish.cli._console import err, print_json, progress
 from burnish.cli._console import out as stdout
+
+if TYPE_CHECKING:
+    from burnish.runs.repair import Repair
 
 
 def repair(
@@ -65,7 +69,14 @@ def repair(
         )
     if json:
         print_json(found)
-    elif found.status == "passes":
+    else:
+        _show(file, found, write)
+    if found.status == "not repaired":
+        sys.exit(1)
+
+
+def _show(file: Path, found: Repair, write: bool) -> None:
+    if found.status == "passes":
         err.print(f"{file} passes all {found.tests} tests already.")
     elif found.status == "repaired":
         stdout.print(found.diff, markup=False, soft_wrap=True)
@@ -74,5 +85,3 @@ def repair(
     else:
         best = f"at most {found.passed} of {found.tests} tests pass, {found.passed_before} did before"
         err.print(f"No repair of {file} passes all tests: {best}. {found.attempts} attempts. Give it more --samples, or another --model.")
-    if found.status == "not repaired":
-        sys.exit(1)

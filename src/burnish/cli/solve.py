@@ -70,21 +70,14 @@ def solve(
         "resume": resume,
     }
     if compare:
-        names = [name.strip() for name in compare.split(",") if name.strip()]
-        reports: dict[str, Progress] = {}
-        with progress(f"solve {len(names)} strategies", quiet=json) as update:
+        _compare(tasks, [name.strip() for name in compare.split(",") if name.strip()], out, settings, json)
+    else:
+        _solve(tasks, strategy, out, settings, json)
 
-            def note(name: str, now: Progress) -> None:
-                reports[name] = now
-                update(sum(report.done for report in reports.values()), now.total * len(names), f"{name}: {_standing(now)}")
 
-            found = api.solve_compared(tasks, names, out=out, on_progress=note, **settings)
-        if json:
-            print_json(found)
-            return
-        show_strategies(found, title=f"{tasks}, the same budget for each strategy")
-        err.print(f"Runs: {', '.join(str(out / name) for name in names)}   Page of one: burnish view {out / names[0]}")
-        return
+def _solve(tasks: str, strategy: str, out: Path, settings: dict[str, Any], json: bool) -> None:
+    from burnish import api
+
     with progress(f"solve {strategy}", quiet=json) as update:
         evaluation = api.solve(
             tasks, out=out, strategy=strategy, on_progress=lambda now: update(now.done, now.total, _standing(now)), **settings
@@ -94,6 +87,24 @@ def solve(
         return
     show_evaluation(evaluation, title=f"{strategy} on {tasks}")
     err.print(f"Run: {out}   Page: burnish view {out}")
+
+
+def _compare(tasks: str, names: list[str], out: Path, settings: dict[str, Any], json: bool) -> None:
+    from burnish import api
+
+    reports: dict[str, Progress] = {}
+    with progress(f"solve {len(names)} strategies", quiet=json) as update:
+
+        def note(name: str, now: Progress) -> None:
+            reports[name] = now
+            update(sum(report.done for report in reports.values()), now.total * len(names), f"{name}: {_standing(now)}")
+
+        found = api.solve_compared(tasks, names, out=out, on_progress=note, **settings)
+    if json:
+        print_json(found)
+        return
+    show_strategies(found, title=f"{tasks}, the same budget for each strategy")
+    err.print(f"Runs: {', '.join(str(out / name) for name in names)}   Page of one: burnish view {out / names[0]}")
 
 
 def _standing(now: Progress) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from burnish.core.records import Task, Trace, Verdict
+from burnish.core.records import Task, Verdict
+from burnish.core.traces import Trace
 from burnish.text.splice import splice
 from burnish.verifiers.base import Limits, Tracer, Verifier
 

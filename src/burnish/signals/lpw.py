@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from burnish.core.records import Check, Message, Task, Trace, Verdict
+from burnish.core.records import Check, Message, Task, Verdict
+from burnish.core.traces import Trace
 from burnish.signals.feedback import feedback
 from burnish.signals.prompts import REPLY, ask, block, check_text, request, wanted
 from burnish.signals.traces import printed_trace

@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from burnish.core.records import Message, Task, Trace, Verdict
+from burnish.core.records import Message, Task, Verdict
+from burnish.core.traces import Trace
 from burnish.signals.feedback import feedback
 from burnish.signals.prompts import ask, block, language
 from burnish.signals.traces import block_trace

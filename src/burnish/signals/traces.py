@@ -6,7 +6,7 @@ are quoted as data.
 
 from __future__ import annotations
 
-from burnish.core.records import Trace, TraceStep
+from burnish.core.traces import Trace, TraceStep
 from burnish.signals.quote import lines, one_line
 
 MOST_BLOCKS, MOST_LINES, VALUE = 20, 40, 80

@@ -16,8 +16,9 @@ import msgspec
 
 from burnish.core.budget import Meter
 from burnish.core.errors import SandboxError
-from burnish.core.records import Attempt, CheckSpec, Cost, Message, Record, Sampling, Span, Task, TokenRecord, Trace, Verdict, View
+from burnish.core.records import Attempt, CheckSpec, Cost, Message, Record, Sampling, Span, Task, TokenRecord, Verdict, View
 from burnish.core.seeds import derive_seed
+from burnish.core.traces import Trace
 from burnish.models.base import Completion, Policy, Request
 from burnish.text.code import extract_code, spans_of, wanted_name
 from burnish.verifiers.base import Limits, Tracer, Verifier, observe

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from burnish.core.errors import InputError
-from burnish.core.records import Cost, Task, Trace, TraceStep
+from burnish.core.records import Cost, Task
+from burnish.core.traces import Trace, TraceStep
 from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.inside import wire
 from burnish.sandbox.jobs import Bounds, Program, Run

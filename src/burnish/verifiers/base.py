@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from burnish.core.records import Cost, Record, Task, Trace, Verdict, View
+from burnish.core.records import Cost, Record, Task, Verdict, View
+from burnish.core.traces import Trace
 
 
 class Limits(Record):

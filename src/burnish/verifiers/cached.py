@@ -16,8 +16,9 @@ from pathlib import Path
 import msgspec
 
 from burnish.core.errors import InputError
-from burnish.core.records import SCHEMA, Task, Trace, Verdict
+from burnish.core.records import SCHEMA, Task, Verdict
 from burnish.core.seeds import content_hash
+from burnish.core.traces import Trace
 from burnish.store.verdicts import VerdictCache, as_cached
 from burnish.verifiers.base import Limits, Observed, ToolReport, Tracer, Verifier, observe
 

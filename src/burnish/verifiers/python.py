@@ -18,8 +18,9 @@ from functools import partial
 import msgspec
 
 from burnish.core.errors import InputError
-from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Trace, Verdict
+from burnish.core.records import Diagnostic, Provenance, SourceSpan, Task, Verdict
 from burnish.core.seeds import content_hash
+from burnish.core.traces import Trace
 from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.jobs import Bounds, Program
 from burnish.sandbox.pool import STANDARD_MODULES, Sandbox
