@@ -1,8 +1,10 @@
 """Traces of Python programs: of the first wrong answer, for every kind of check, bounded; and what may never be in one."""
 
 import asyncio
+import os
 
 import pytest
+from tests.sandbox.processes import children, kill
 
 from burnish.core.errors import InputError
 from burnish.core.records import CheckSpec, Task
@@ -89,3 +91,13 @@ def test_who_can_trace(tmp_path):
     assert not isinstance(c, Tracer)
     cached = CachedVerifier(c, VerdictCache(tmp_path / "verdicts"))
     assert asyncio.run(cached.atrace(Task(id="t", group_id="t", kind="c", prompt=""), "", "v")) is None
+
+
+def test_a_seat_that_was_killed_from_outside_is_no_ending_of_the_program():
+    call = {"args": "(3,)", "expected": "6"}
+    assert traced(WRONG, "call", call).total == 3
+    for warden in children(os.getpid()):
+        for nursery in children(warden)[1:]:
+            for seat in children(nursery):
+                kill(seat)
+    assert traced(WRONG, "call", call).total == 3

@@ -21,6 +21,7 @@ from burnish.sandbox.pool import Sandbox
 from burnish.verifiers import _python_report as report
 from burnish.verifiers._inputs import Probe
 from burnish.verifiers._python_calls import Frame, is_answer, job_of
+from burnish.verifiers._steady import steady
 from burnish.verifiers.base import Observed
 
 DEATHS = 2
@@ -35,8 +36,9 @@ def observe_calls(sandbox: Sandbox, program: Program, probes: Sequence[Probe], b
     cost, deaths = Cost(), 0
     while len(outcomes) < len(probes):
         left = probes[len(outcomes) :]
-        run = sandbox.run(job_of(program, [(unit, call) for unit, probe in enumerate(left) for call in probe]), bounds, None, cancel)
-        cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb)
+        job = job_of(program, [(unit, call) for unit, probe in enumerate(left) for call in probe])
+        run, spent = steady(sandbox, job, bounds, None, cancel)
+        cost += spent
         answers = run.guest[1:]
         is_honest = run.guest[:1] == [("ready",)] and all(is_answer(frame, index) for index, frame in enumerate(answers))
         if not is_honest or run.malformed or not run.units_begun:
@@ -53,8 +55,8 @@ def observe_scripts(sandbox: Sandbox, program: Program, stdins: Sequence[str], b
     """What the whole program prints on each of `stdins`, trailing blanks aside. Raises `SandboxError`."""
     outcomes, cost = [], Cost()
     for stdin in stdins:
-        run = sandbox.run(Script(program=program, stdin=stdin), bounds, None, cancel)
-        cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb)
+        run, spent = steady(sandbox, Script(program=program, stdin=stdin), bounds, None, cancel)
+        cost += spent
         if any(frame[0] == "syntax" for frame in run.guest[:1]):
             return Observed(cost=cost)
         printed = "\n".join(line.rstrip() for line in run.output.decode(errors="replace").rstrip().split("\n"))

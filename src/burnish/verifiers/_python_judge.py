@@ -22,8 +22,7 @@ from burnish.verifiers import _python_report as report
 from burnish.verifiers import _python_values as values
 from burnish.verifiers._python_calls import CallFolder, job_of
 from burnish.verifiers._python_plan import Call, CallCheck, CodeCheck, Plan, StdioCheck
-
-_RETRIES = 2
+from burnish.verifiers._steady import steady
 
 
 @dataclasses.dataclass
@@ -112,19 +111,11 @@ class Judge:
 
     def _run(self, job: Job, stop: Any = None) -> Run:
         """Run a job; repeat it if its process was killed from outside or never began. Raises `SandboxError`."""
-        last: Run | None = None
-        for _ in range(_RETRIES + 1):
-            run = self._sandbox.run(job, self._bounds_left(), stop, self._cancel)
-            self.found.cost += Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb, output_bytes=len(run.output))
-            began = bool(run.guest) and (not isinstance(job, Session) or bool(run.driver) or bool(run.malformed))
-            last = run if began else last
-            if began and not report.was_killed(run):
-                break
-        if last is not None:
-            self._used_s += last.wall_s
-            self._out_of_time = last.reason == wire.TOTAL
-            return last
-        raise SandboxError("the judged process could not be started")
+        run, cost = steady(self._sandbox, job, self._bounds_left(), stop, self._cancel)
+        self.found.cost += cost
+        self._used_s += run.wall_s
+        self._out_of_time = run.reason == wire.TOTAL
+        return run
 
     def _bounds_left(self) -> Bounds:
         return dataclasses.replace(self._bounds, total_wall_s=self._left_s()) if self._bounds.total_wall_s else self._bounds

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from burnish.core.errors import InputError
-from burnish.core.records import Cost, Task
+from burnish.core.records import Task
 from burnish.core.traces import Trace, TraceStep
 from burnish.sandbox.exchange import Cancel
 from burnish.sandbox.inside import wire
@@ -20,6 +20,7 @@ from burnish.verifiers import _python_report as report
 from burnish.verifiers import _python_values as values
 from burnish.verifiers._python_calls import is_answer, source_of
 from burnish.verifiers._python_plan import CallCheck, CodeCheck, Plan, plan
+from burnish.verifiers._steady import steady
 
 OUTPUT = 4000
 """Most characters of output that a trace keeps."""
@@ -27,12 +28,11 @@ _MOST_CALLS = 50
 
 
 def trace(sandbox: Sandbox, task: Task, program: Program, check_id: str, bounds: Bounds, cancel: Cancel) -> Trace:
-    """Run the program on the check's input and fold what comes back. Raises `InputError` if the task has no such check."""
+    """Run the program on the check's input and fold what comes back. Raises `InputError` if the task has no such check, `SandboxError`."""
     chosen = next((one for one in plan(task) if one.spec.id == check_id), None)
     if chosen is None:
         raise InputError(f"task {task.id!r} has no check {check_id!r} to trace")
-    run = sandbox.run(_job(program, chosen), bounds, None, cancel)
-    cost = Cost(wall_s=run.wall_s, cpu_s=run.cpu_s, peak_mb=run.peak_mb, output_bytes=len(run.output))
+    run, cost = steady(sandbox, _job(program, chosen), bounds, None, cancel)
     output = run.output[: 4 * OUTPUT].decode("utf-8", "backslashreplace")[:OUTPUT]
     return _folded(chosen, program.entry_point, run, Trace(check_id=check_id, output=output, cost=cost))
 
