@@ -20,7 +20,6 @@ def main(rows: int, steps: int = 25) -> None:
     """Fill the batch with `rows` different prompts and time the steps after a few to warm up."""
     import torch
 
-    from burnish.models._cpu import PackedLinear
     from burnish.models._row import Row
 
     policy = load("embedded")
@@ -30,7 +29,7 @@ def main(rows: int, steps: int = 25) -> None:
         policy.renderer.render([Message(role="user", content=f"Write a Python function number {n} that adds a list.")]) for n in range(rows)
     ]
     times = []
-    with torch.inference_mode(), PackedLinear():
+    with torch.inference_mode():
         decoder.admit([Row(Request(prompt_ids=p, sampling=Sampling(max_tokens=100, seed=n)), Future()) for n, p in enumerate(prompts)])
         for _ in range(6 + steps):
             started = time.perf_counter()

@@ -149,7 +149,7 @@ def test_a_group_computes_and_stores_its_prompt_once(make_policy: Make) -> None:
     assert counters.steps == 26
     assert counters.rows_per_step == pytest.approx(counters.tokens / 26)
     assert 0 < counters.busy_share <= 1
-    assert {bank.columns for bank, _ in policy._batcher._decoder._banks.values()} == {64}  # of 76 tokens, 49 lie in the prefix
+    assert {bank.columns for bank, _ in policy._batcher._decoder._banks} == {64}  # of 76 tokens, 49 lie in the prefix
     for request, completion in zip(asked, got, strict=True):
         assert torch.allclose(torch.tensor(completion.logprobs), recomputed(policy, request, completion), atol=1e-4)
     again = run(policy, asked[:1])[0]

@@ -98,15 +98,20 @@ def _one_token(
 
 
 def _merge(own: Tensor, norm: Tensor, query: Tensor, shared: Shared, layer: int, scaling: float) -> None:
-    """Add to `own` what the rows of `shared` see in their prefix, in place: one product for all of them."""
-    keys, values = (tensors[layer][0, :, : shared.length] for tensors in (shared.bank.keys, shared.bank.values))
-    count, (heads, width), kv = len(shared.rows), own.shape[1:], len(keys)
-    grouped = query[shared.rows, :, 0].view(count, kv, heads // kv, width).transpose(0, 1).reshape(kv, -1, width) * scaling
-    weights, other = _softmax(torch.bmm(grouped, keys.transpose(1, 2)).float())
-    part = torch.bmm(weights.to(values.dtype), values).view(kv, count, -1, width).transpose(0, 1).reshape(count, heads, width)
-    other = other.view(kv, count, -1).transpose(0, 1).reshape(count, heads)
-    share = torch.sigmoid(other - norm[shared.rows])[..., None].to(part.dtype)
-    own[shared.rows] = torch.lerp(own[shared.rows], part, share)
+    """Add to `own` what the rows of `shared` see in their prefixes, in place: one product for all of them."""
+    (count, most), width = shared.rows.shape, shared.hidden.shape[-1]
+    slots = slice(shared.first, shared.first + count)
+    keys, values = (tensors[layer][slots, :, :width].flatten(0, 1) for tensors in (shared.bank.keys, shared.bank.values))
+    heads, size = own.shape[1:]
+    kv = len(keys) // count
+    grouped = query[shared.rows, :, 0].view(count, most, kv, -1, size).transpose(1, 2).reshape(count * kv, -1, size) * scaling
+    scores = torch.bmm(grouped, keys.transpose(1, 2)).float().view(count, -1, width) + shared.hidden
+    weights, other = _softmax(scores)
+    part = torch.bmm(weights.to(values.dtype).view(count * kv, -1, width), values)
+    part = part.view(count, kv, most, -1, size).transpose(1, 2).reshape(-1, heads, size)[shared.taken]
+    other = other.view(count, kv, most, -1).transpose(1, 2).reshape(-1, heads)[shared.taken]
+    rows = shared.rows.flatten()[shared.taken]
+    own[rows] = torch.lerp(own[rows], part, torch.sigmoid(other - norm[rows])[..., None].to(part.dtype))
 
 
 def _softmax(scores: Float[Tensor, "*batch columns"]) -> tuple[Float[Tensor, "*batch columns"], Float[Tensor, "*batch"]]:

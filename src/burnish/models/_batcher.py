@@ -14,8 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import contextmanager
 
 import torch
 
@@ -57,11 +56,9 @@ class Admission:
 class Batcher:
     """Owns the decoding thread. `max_batch` bounds the rows, `cache_tokens` the tokens that they may come to hold."""
 
-    def __init__(
-        self, decoder: Decoder, *, version: Callable[[], str], mode: AbstractContextManager[Any], max_batch: int, cache_tokens: int
-    ) -> None:
-        """`version` names the weights of now; `mode` is entered by the decoding thread."""
-        self._decoder, self._version, self._mode = decoder, version, mode
+    def __init__(self, decoder: Decoder, *, version: Callable[[], str], max_batch: int, cache_tokens: int) -> None:
+        """`version` names the weights of now."""
+        self._decoder, self._version = decoder, version
         self._max_batch, self._cache_tokens = max_batch, cache_tokens
         self._waiting: deque[Row] = deque()
         self._unanswered: list[Row] = []
@@ -119,7 +116,7 @@ class Batcher:
             atexit.unregister(self.close)
 
     def _run(self) -> None:
-        with torch.inference_mode(), self._mode:
+        with torch.inference_mode():
             while self._next():
                 try:
                     self._step()

@@ -8,18 +8,19 @@ finite and hidden, so slots are reused without clearing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import Cache
 
 LENGTH_STEP = 64
 """Columns are reserved in multiples of this."""
-SLOTS_MIN = 8
+TOKENS_MIN = 512
+"""A bank has at least so many slots as hold this many tokens."""
 SLOTS_GROWTH = 1.5
 
 
@@ -35,9 +36,9 @@ class Bank:
         """Make room for `slots` rows of `columns` positions; contents are kept."""
         if slots <= self.slots and columns <= self.columns:
             return
-        if slots > self.slots:
-            self.slots = max(slots, SLOTS_MIN, int(self.slots * SLOTS_GROWTH))
         self.columns = max(columns, self.columns)
+        if slots > self.slots:
+            self.slots = max(slots, TOKENS_MIN // self.columns, int(self.slots * SLOTS_GROWTH))
         self.keys = [self._grown(tensor) for tensor in self.keys]
         self.values = [self._grown(tensor) for tensor in self.values]
 
@@ -75,6 +76,43 @@ def bank_columns(length: int) -> int:
     return -(-length // step) * step
 
 
+class Holder(Protocol):
+    """What lies in a slot of a bank."""
+
+    bank: Any
+    slot: int
+
+
+H = TypeVar("H", bound=Holder)
+
+
+class Banks(Generic[H]):
+    """Banks by kind, each dense: its members lie in its first slots, in order."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[int, tuple[Bank, list[H]]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Bank, list[H]]]:
+        return iter(self._kinds.values())
+
+    def add(self, member: H, kind: int, columns: int) -> None:
+        """Give `member` the next slot of the bank for `kind`, with room for so many columns once `reserve` is called."""
+        if kind not in self._kinds:  # make room: banks that nobody uses are kept only until another kind is needed
+            self._kinds = {key: pair for key, pair in self._kinds.items() if pair[1]}
+            self._kinds[kind] = (Bank(columns), [])
+        bank, members = self._kinds[kind]
+        member.bank, member.slot = bank, len(members)
+        members.append(member)
+
+    def remove(self, member: H, length: Callable[[H], int]) -> None:
+        """Take `member` out. The last member of its bank, `length` columns of it, moves to the freed slot."""
+        bank, members = next(pair for pair in self if pair[0] is member.bank)
+        last = members.pop()
+        if last is not member:
+            bank.copy(last.slot, bank, member.slot, length(last))
+            members[member.slot], last.slot = last, member.slot
+
+
 @dataclass(frozen=True)
 class Piece:
     """Neighbouring slots of one bank in a forward pass, and how many of their columns are read."""
@@ -99,11 +137,26 @@ def neighbours(pieces: Sequence[Piece]) -> list[Piece]:
 
 @dataclass(frozen=True)
 class Shared:
-    """A prefix, one slot of a bank of its own with `length` columns, and the rows of the forward pass that begin with it."""
+    """Neighbouring prefixes of one bank, and the rows of the forward pass that begin with each of them.
+
+    `rows` is padded with row 0; `taken` are the places in it, flattened, that are not padding. `hidden` is added to scores.
+    """
 
     bank: Bank
-    length: int
-    rows: Int[Tensor, " sharing"]
+    first: int
+    rows: Int[Tensor, "prefixes most"]
+    taken: Int[Tensor, " sharing"]
+    hidden: Float[Tensor, "prefixes 1 width"]
+
+    @classmethod
+    def of(cls, bank: Bank, first: int, lengths: Sequence[int], users: Sequence[Sequence[int]], device: torch.device) -> Shared:
+        """The prefixes in slots `first` and following, with the numbers of the rows that use each."""
+        most, width = max(map(len, users)), max(lengths)
+        rows = torch.tensor([[*some, *[0] * (most - len(some))] for some in users])
+        taken = torch.tensor([place * most + number for place, some in enumerate(users) for number in range(len(some))])
+        beyond = torch.arange(width) >= torch.tensor(lengths)[:, None, None]
+        hidden = torch.zeros(beyond.shape).masked_fill_(beyond, float("-inf"))
+        return cls(bank, first, rows.to(device), taken.to(device), hidden.to(device))
 
 
 class RowCache(Cache):  # type: ignore[misc]  # transformers is untyped here

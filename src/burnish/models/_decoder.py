@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from burnish.models._attention import MaskBuilder, can_attend, row_attention
-from burnish.models._cache import Bank, Piece, RowCache, Shared, bank_columns, neighbours
+from burnish.models._cache import Bank, Banks, Piece, RowCache, Shared, bank_columns, neighbours
+from burnish.models._cpu import PackedWeights
 from burnish.models._parallel import siblings
 from burnish.models._row import Decode, Prefix, Row
 from burnish.models._sampling import draw
@@ -82,25 +83,29 @@ class Decoder:
         limit: int,
         prefill_tokens: int,
         lock: AbstractContextManager[Any],
+        packed: PackedWeights | None,
         adapters: Callable[[Sequence[str]], Mapping[str, Any]],
         prefix_tokens: int,
     ) -> None:
-        """`lock` is held during each forward pass. `adapters` gives what the model is to be told for rows with these adapters.
+        """`lock` is held during each forward pass, in which the model multiplies by `packed` weights.
+
+        `adapters` gives what the model is to be told for rows with these adapters.
 
         At most `prefix_tokens` tokens of prefixes that no row uses are kept for later requests.
         """
         self._model, self._stop_ids, self._decode, self._masks = model, stop_ids, decode, masks
         self._limit, self.prefill_tokens = limit, prefill_tokens
-        self._lock, self._adapters, self._prefix_tokens = lock, adapters, prefix_tokens
+        self._lock, self._packed, self._adapters, self._prefix_tokens = lock, packed, adapters, prefix_tokens
         self._cache = RowCache()
-        self._banks: dict[int, tuple[Bank, list[Row]]] = {}
+        self._banks: Banks[Row] = Banks()
+        self._prefix_banks: Banks[Prefix] = Banks()
         self.prefixes: dict[Key, Prefix] = {}
         self.counters = Counters()
 
     @property
     def rows(self) -> list[Row]:
         """The running rows, bank by bank, in the order of their slots."""
-        return [row for _, rows in self._banks.values() for row in rows]
+        return [row for _, rows in self._banks for row in rows]
 
     def admit(self, new: Sequence[Row]) -> None:
         """Take rows in: attach them to a shared prefix or copy what is cached already, compute the rest of their prompts."""
@@ -136,14 +141,10 @@ class Decoder:
         return self.drop([row for row in rows if row.reason])
 
     def drop(self, leaving: Iterable[Row]) -> list[Row]:
-        """Remove rows from the batch. The last row of the bank takes each freed slot."""
+        """Remove rows from the batch."""
         gone = list(leaving)
         for row in gone:
-            bank, rows = next(pair for pair in self._banks.values() if pair[0] is row.bank)
-            last = rows.pop()
-            if last is not row:
-                bank.copy(last.slot, bank, row.slot, last.cached - last.base)
-                rows[row.slot], last.slot = last, row.slot
+            self._banks.remove(row, lambda last: last.cached - last.base)
             if row.prefix:
                 row.prefix.users -= 1
         if gone:
@@ -152,7 +153,7 @@ class Decoder:
 
     def clear(self) -> None:
         """Forget all rows and prefixes and give the cache's memory back."""
-        self._banks, self.prefixes = {}, {}
+        self._banks, self._prefix_banks, self.prefixes = Banks(), Banks(), {}
         self._cache.place((), torch.zeros(0, 0, dtype=torch.long))
 
     def completion(self, row: Row) -> Completion:
@@ -161,7 +162,8 @@ class Decoder:
 
     def score(self, ids: Sequence[int], start: int, temperature: float) -> Float[Tensor, " time"]:
         """log p(ids[t] | ids[:t]) for t ≥ start, in pieces of the sequence."""
-        target = Prefix("", ids, Bank(len(ids) + 1, 1))
+        target = Prefix("", ids)
+        target.bank = Bank(len(ids) + 1, 1)
         parts = []
         for begin in range(0, len(ids) - 1, self.prefill_tokens):
             piece = list(ids[begin : begin + self.prefill_tokens][: len(ids) - 1 - begin])
@@ -177,9 +179,13 @@ class Decoder:
         return able and (key in self.prefixes or len(rows) >= GROUP_MIN)
 
     def _prefix(self, key: Key) -> Prefix:
-        """A new prefix; its bank has one column more than tokens, for what padding writes."""
-        self.prefixes[key] = Prefix(key[0], key[1], Bank(len(key[1]), 1))
-        return self.prefixes[key]
+        """A new prefix; its slot has at least one column more than tokens, for what padding writes."""
+        prefix = self.prefixes[key] = Prefix(key[0], key[1])
+        columns = bank_columns(len(prefix.ids))
+        self._prefix_banks.add(prefix, columns, columns)
+        for bank, members in self._prefix_banks:
+            bank.reserve(len(members))
+        return prefix
 
     def _forget(self) -> None:
         """Let go of the oldest prefixes that no row uses, until the rest is small enough."""
@@ -189,6 +195,7 @@ class Decoder:
             if spare <= 0:
                 break
             spare -= prefix.length
+            self._prefix_banks.remove(prefix, lambda last: last.cached)
             del self.prefixes[key]
 
     def _start(self, wave: Sequence[Target]) -> None:
@@ -212,14 +219,8 @@ class Decoder:
         banked = can_attend(self._model())
         for row in rows:
             columns = bank_columns(row.end - row.base)
-            kind = columns if banked else 0
-            if kind not in self._banks:  # make room: banks that nobody uses are kept only until another kind is needed
-                self._banks = {key: pair for key, pair in self._banks.items() if pair[1]}
-                self._banks[kind] = (Bank(columns), [])
-            bank, members = self._banks[kind]
-            row.bank, row.slot = bank, len(members)
-            members.append(row)
-        for bank, members in self._banks.values():
+            self._banks.add(row, columns if banked else 0, columns)
+        for bank, members in self._banks:
             bank.reserve(len(members), max((bank_columns(row.end - row.base) for row in members), default=0))
 
     def _copy(self, origin: Target, target: Target) -> None:
@@ -228,10 +229,10 @@ class Decoder:
         assert target.bank is not None
         if isinstance(origin, Row) and origin.prefix and origin.base < target.cached:
             own = target.cached - origin.base
-            origin.prefix.bank.copy(0, target.bank, target.slot, origin.base)
+            origin.prefix.bank.copy(origin.prefix.slot, target.bank, target.slot, origin.base)
             origin.bank.copy(origin.slot, target.bank, target.slot, own, at=origin.base)
         elif isinstance(origin, Row) and origin.prefix:
-            origin.prefix.bank.copy(0, target.bank, target.slot, target.cached)
+            origin.prefix.bank.copy(origin.prefix.slot, target.bank, target.slot, target.cached)
         else:
             origin.bank.copy(origin.slot, target.bank, target.slot, target.cached)
 
@@ -262,19 +263,27 @@ class Decoder:
         """All running rows, cut where their lengths may differ; one piece if the model's own attention reads them."""
         pieces = []
         size = PIECE if can_attend(self._model()) else 1 << 31
-        for bank, rows in self._banks.values():
+        for bank, rows in self._banks:
             for first in range(0, len(rows), size):
                 some = rows[first : first + size]
                 pieces.append(Piece(bank, first, len(some), max(row.cached - row.base for row in some) + 1))
         return pieces
 
     def _shared(self, rows: Sequence[Row]) -> list[Shared]:
+        """Prefixes in use, side by side in their bank and used by about equally many rows, together."""
         users: dict[Prefix, list[int]] = defaultdict(list)
         for number, row in enumerate(rows):
             if row.prefix:
                 users[row.prefix].append(number)
-        device = self._model().device
-        return [Shared(prefix.bank, prefix.length, torch.tensor(numbers, device=device)) for prefix, numbers in users.items()]
+        found, run, device = [], list[Prefix](), self._model().device
+        for prefix in [prefix for _, members in self._prefix_banks for prefix in members if prefix in users] + [None]:
+            if run and (prefix is None or not _fits(run, prefix, users)):
+                lengths, using = [one.length for one in run], [users[one] for one in run]
+                found.append(Shared.of(run[0].bank, run[0].slot, lengths, using, device))
+                run = []
+            if prefix is not None:
+                run.append(prefix)
+        return found
 
     def _forward(
         self,
@@ -298,7 +307,8 @@ class Decoder:
         columns = columns.minimum(room - 1)
         width = max(piece.width for piece in pieces)
         self._cache.place(pieces, columns, shared)
-        with self._lock, row_attention(model) if banked else nullcontext():
+        attention = row_attention(model) if banked else nullcontext()
+        with self._lock, attention, self._packed.used_by(model) if self._packed else nullcontext():
             output = model(
                 input_ids=ids,
                 attention_mask=self._masks(columns, width, model.dtype, _barred(targets, steps, width, device)),
@@ -345,6 +355,13 @@ def _barred(targets: Sequence[Any], steps: int, width: int, device: torch.device
             rows = siblings(target.start, target.request.parallel)[target.cached : target.cached + steps, :width]
             barred[number, : rows.shape[0], : rows.shape[1]] = rows.to(device)
     return barred
+
+
+def _fits(run: Sequence[Prefix], prefix: Prefix, users: Mapping[Prefix, Sequence[int]]) -> bool:
+    """Whether `prefix` lies beside the last of `run`, and at most half of the places for rows would be padding then."""
+    counts = [len(users[one]) for one in (*run, prefix)]
+    beside = prefix.bank is run[-1].bank and prefix.slot == run[-1].slot + 1
+    return beside and max(counts) * len(counts) <= 2 * sum(counts)
 
 
 def _waves(targets: Sequence[T]) -> tuple[list[T], list[T]]:

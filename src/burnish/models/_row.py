@@ -38,17 +38,17 @@ class Matcher(Protocol):
 
 @dataclass(eq=False)
 class Prefix:
-    """A prompt whose keys and values are stored once, in a bank of its own, for all rows that begin with it.
+    """A prompt whose keys and values are stored once, in a slot of a bank, for all rows that begin with it.
 
     `ids` has one token more than is ever cached here: the last one is each row's own.
     """
 
     adapter: str
     ids: Sequence[int]
-    bank: Bank
+    bank: Bank = field(init=False)
+    slot: int = 0
     cached: int = 0
     users: int = 0
-    slot: int = 0
     base: int = 0
     plain: int = UNLIMITED
     positions: Sequence[int] = ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from burnish.models._attention import MaskBuilder
 from burnish.models._batcher import Batcher
 from burnish.models._checkpoint import resolve
 from burnish.models._constraints import Constraints
-from burnish.models._cpu import PackedLinear, multiplies_bfloat16
+from burnish.models._cpu import PackedWeights, multiplies_bfloat16, packs
 from burnish.models._decoder import Counters, Decoder
 from burnish.models._parallel import check_blocks
 from burnish.models._renderer import ChatRenderer
@@ -68,11 +68,10 @@ class TransformersPolicy:
         self._constraints: Constraints | None = None
         self._updates = 0
         self._version = "0"
-        self._packed = PackedLinear() if multiplies_bfloat16() else None
+        self._packed = PackedWeights() if packs(model.device, model.dtype) else None
         self._batcher = Batcher(
             self._decoder(),
             version=lambda: self._version,
-            mode=self._packed or nullcontext(),
             max_batch=max_batch,
             cache_tokens=cache_tokens,
         )
@@ -159,6 +158,7 @@ class TransformersPolicy:
             limit=self.context,
             prefill_tokens=self._prefill_tokens,
             lock=self._passes,
+            packed=self._packed,
             adapters=self._adapters.arguments,
             prefix_tokens=self._prefix_tokens,
         )
