@@ -50,7 +50,7 @@ def config(changes: dict[str, Any], *, learning_rate: float, max_tokens: int, se
         group_size=6,
         temperature=TEMPERATURE,
         max_tokens=max_tokens,
-        micro_tokens=1024,
+        micro_tokens=512,
         save_every=100_000,
         seed=seed,
     )

@@ -58,8 +58,8 @@ class Options:
 
     arms: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1)
-    tokens: int = 16_000
-    sft_steps: int = 6
+    tokens: int = 8_000
+    sft_steps: int = 4
     train_tasks: int = 110
     test_tasks: int = 60
     collect: int = 2
