@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 from burnish.api._loading import Update, load_model, load_tasks, verifier_of
 from burnish.core import plugins
 from burnish.core.errors import InputError, UnknownName
+from burnish.core.ranks import leads
 from burnish.core.records import Check, Example
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def train_grpo(
     return _train(out, model, config, manifest, resume, on_progress, rollouts=_rollout_source(tasks, reward))
 
 
-def _rollout_source(tasks: str, reward: str) -> RolloutSource:
+def _rollout_source(tasks: str, reward: str, credit: str = "") -> RolloutSource:
     """Tasks with their verifier, asked and rewarded as usual. Raises `InputError` if a task fails its own reference."""
     from burnish.runs import check_references
     from burnish.signals import rewards
@@ -89,9 +89,10 @@ def _rollout_source(tasks: str, reward: str) -> RolloutSource:
     value = plugins.find("reward", reward) if ":" in reward else getattr(rewards, reward, None)
     if value is None:
         raise UnknownName("reward", reward, rewards.__all__)
+    inside = plugins.find("credit", credit) if credit else None
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    return RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value)
+    return RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value, credit=inside)
 
 
 def train_file(file: Path, overrides: Sequence[str] = (), *, resume: bool = False, on_progress: Update = lambda *_: None) -> TrainResult:
@@ -114,14 +115,14 @@ def _sources(plan: TrainPlan) -> dict[str, Any]:
     """The data that a plan names, as options of the trainer."""
     from burnish.store.jsonl import read_records
 
-    named = {"examples": plan.examples, "validation": plan.validation, "labelled": plan.labelled, "preferences": plan.preferences}
+    named = {name: getattr(plan, name) for name in ("examples", "validation", "labelled", "preferences", "judged")}
     found: dict[str, Any] = {name: list(read_records(Path(path), Example)) for name, path in named.items() if path}
     if pairs := found.get("preferences"):
         if len(pairs) % 2:
             raise InputError(f"{plan.preferences} holds {len(pairs)} examples; pairs alternate: better, worse, better, worse …")
         found["preferences"] = list(zip(pairs[0::2], pairs[1::2], strict=True))
     if plan.tasks:
-        found["rollouts"] = _rollout_source(plan.tasks, plan.reward)
+        found["rollouts"] = _rollout_source(plan.tasks, plan.reward, plan.credit)
     return found
 
 
@@ -133,9 +134,8 @@ def check_file(file: Path, overrides: Sequence[str] = (), only: Sequence[str] = 
 
     plan = read_plan(file.read_bytes(), overrides)
     sources, policy = _sources(plan), load_model(plan.model)
-    data = {name: sources[name] for name in ("examples", "validation", "rollouts") if name in sources}
     try:
-        return preflight(Setup(policy=policy, config=msgspec.to_builtins(plan.train), crew=Crew.here(), **data), only)
+        return preflight(Setup(policy=policy, config=msgspec.to_builtins(plan.train), crew=Crew.here(), **sources), only)
     finally:
         asyncio.run(policy.aclose())
 
@@ -157,8 +157,7 @@ def _train(
     from burnish.training.trainer import train
 
     settings, policy = config or TrainConfig(), load_model(model, needs=["training"])
-    leads = os.environ.get("RANK", "0") == "0"  # of several processes only the first writes the run
-    run = open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) if leads else nullcontext()
+    run = open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) if leads() else nullcontext()
     with run as log:
 
         def report(stats: StepStats) -> None:

@@ -27,6 +27,7 @@ class Tally:
     mass: float = 0.0
     square: float = 0.0
     still: float = 0.0
+    peaks: list[float] = field(default_factory=list)
     sampler: list[Sequence[float | None]] = field(default_factory=list)
     trainer: list[list[float]] = field(default_factory=list)
     with_old: float = 0.0
@@ -52,6 +53,7 @@ class Tally:
         self.mass += float(pull.abs().sum())
         self.square += float((pull**2).sum())
         self.still += float((mask * (pull == 0)).sum())
+        self.peaks.append(float(pull.abs().max()))
         if batch.advantage is not None:
             self._add_policy(micro, batch, evaluation)
         if batch.reference is not None:
@@ -108,7 +110,7 @@ class Tally:
             "rollout_outside": found.outside,
         }
         measured = {name: total / count for name, (total, count) in means.items() if count}
-        return measured | (agreement if found.tokens else {})
+        return measured | ({"coefficient_max": max(self.peaks)} if self.peaks else {}) | (agreement if found.tokens else {})
 
 
 def _k3_sum(difference: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"]) -> float:

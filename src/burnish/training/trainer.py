@@ -27,13 +27,12 @@ from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Policy
 from burnish.objectives.controllers.base import Measured, Plan, inner_products
 from burnish.training import _checkpoint
-from burnish.training._adapters import Reference
 from burnish.training._bench import Bench, NotFinite
 from burnish.training._checkpoint import TrainerState
 from burnish.training._crew import Crew
 from burnish.training._director import Director, Progress
 from burnish.training._micro import MicroBatch
-from burnish.training._objective import Counts, Objective, denominators
+from burnish.training._objective import Counts, Objective, TokenObjective, denominators
 from burnish.training._optimizer import learning_rate
 from burnish.training._preference import Preference
 from burnish.training._reports import entropies, planned_objective, stream_stats
@@ -61,7 +60,7 @@ class TrainablePolicy(Policy, Protocol):
 
 
 class Options(TypedDict, total=False):
-    """What there is to learn from, and who listens. At least one of the first four is needed."""
+    """What there is to learn from, and who listens. At least one of the first five is needed."""
 
     examples: Sequence[Example]
     """Stream `sft`: conversations or token records to imitate."""
@@ -69,8 +68,10 @@ class Options(TypedDict, total=False):
     """Stream `rl`: tasks, how to ask, how to judge, how to reward."""
     preferences: Sequence[Preference]
     """Stream `preference`: pairs of answers, the better one first."""
+    judged: Sequence[Example]
+    """Stream `preference`, for losses on single answers: examples with `meta["desirable"]`."""
     labelled: Sequence[Example]
-    """Stream `value`: examples with judged steps in `meta["steps"]`."""
+    """Stream `value`: examples with judged steps in `meta["steps"]`, `meta["lines"]` or `meta["paragraphs"]`."""
     validation: Sequence[Example]
     """Only measured: every `validate_every` steps and at the end. The best weights are kept."""
     resume: bool
@@ -120,9 +121,16 @@ class Trainer:
         self._director = Director(config.plan(), self._streams)
         self.steps = self._count_steps()
         self._prepare_folder(options.get("resume", False))
-        if config.shard and any(stage.refresh_reference for stage in config.stages):
-            raise InputError("refresh_reference needs whole weights on every rank. Leave shard out.")
-        self._bench = Bench(policy.model, config, self._needs(), self._crew, measure_entropy=self._director.controlled)
+        self._check_critic()
+        self._bench = Bench(
+            policy.model,
+            config,
+            self._needs(),
+            self._crew,
+            measure_entropy=self._director.controlled,
+            head=self._kind_of_head(),
+            refresh=any(stage.refresh_reference for stage in config.stages),
+        )
         self._refreshed = self._updating = False
 
     def _make_streams(self, options: Options) -> dict[str, Stream]:
@@ -132,10 +140,11 @@ class Trainer:
             streams.append(SupervisedStream(examples, renderer, config))
         if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
             streams.append(RolloutStream(rollouts, self._policy, config, options.get("on_rollouts"), self._crew))
-        if (pairs := options.get("preferences")) and "preference" not in unused:
-            streams.append(PreferenceStream(pairs, renderer, config))
+        pairs, judged = options.get("preferences", ()), options.get("judged", ())
+        if (pairs or judged) and "preference" not in unused:
+            streams.append(PreferenceStream(pairs, judged, renderer, config))
         if (labelled := options.get("labelled")) and "value" not in unused:
-            streams.append(ValueStream(labelled, config))
+            streams.append(ValueStream(labelled, renderer, config))
         if validation := options.get("validation"):
             streams.append(SupervisedStream(validation, renderer, config, name="validation"))
         return {stream.name: stream for stream in streams}
@@ -149,7 +158,22 @@ class Trainer:
 
     def _needs(self) -> frozenset[str]:
         scored = [stream.scored_before for stream in self._streams.values() if isinstance(stream, RolloutStream)]
-        return frozenset[str]().union(*scored, *(stream.objective.needs for stream in self._streams.values()))
+        read = [stream.inputs.needs for stream in self._streams.values() if isinstance(stream, SupervisedStream)]
+        return frozenset[str]().union(*scored, *read, *(stream.objective.needs for stream in self._streams.values()))
+
+    def _kind_of_head(self) -> str:
+        """What the scalar head tells, if there is one. Raises `InputError` if it should tell two things."""
+        kinds = {"value": "process", "preference": "reward", "rl": "value"}
+        heads = [kinds[name] for name, stream in self._streams.items() if "value" in stream.objective.needs]
+        if len(heads) > 1:
+            raise InputError(f"There is one scalar head, but it should learn {' and '.join(heads)}. Train them in runs of their own.")
+        return heads[0] if heads else "value"
+
+    def _check_critic(self) -> None:
+        """Raise `InputError` if a stage should train a critic alone, but there is none."""
+        for stream in self._streams.values():
+            if stream.name == "rl" and isinstance(stream.objective, TokenObjective) and any(s.critic_only for s in self._config.stages):
+                stream.objective.of_the_critic()
 
     def _prepare_folder(self, resume: bool) -> None:
         if self._crew.leads:
@@ -209,7 +233,7 @@ class Trainer:
         if self._director.stage.reset_optimizer:
             self._bench.optimizer.reset()
         if self._director.stage.refresh_reference and self._bench.reference is not None:
-            self._bench.reference = Reference(self._bench.trainable, as_is=True)
+            self._bench.refresh_reference()
             self._refreshed = True
 
     async def _next(self) -> StepStats:
@@ -269,6 +293,8 @@ class Trainer:
 
     def _part(self, name: str, delivery: Delivery, plan: Plan) -> _Part:
         goal = planned_objective(self._streams[name].objective, name, plan)
+        if self._director.stage.critic_only and isinstance(goal, TokenObjective):
+            goal = goal.of_the_critic()
         counts = denominators(delivery.rows, self._config.max_tokens)
         return _Part(name, goal, self._bench.divide(delivery.rows, goal), counts, plan.streams.get(name, 1.0))
 
@@ -387,7 +413,7 @@ class Trainer:
         found = _checkpoint.checkpoints(self._folder)
         if not found:
             return
-        same_weights = self._bench.trainable.adapter is not None or self._bench.reference is not None
+        same_weights = self._bench.keeps_beginning
         state, tensors = _checkpoint.load(found[-1], self._state(), same_weights=same_weights)
         if state.step < self.steps and any(name.endswith("|weight") for name in tensors):
             raise InputError(
