@@ -9,9 +9,11 @@ import pytest
 
 from burnish.core.errors import InputError, PolicyError
 from burnish.core.records import Sampling
+from burnish.models import PathTags
 from burnish.training._rollout_stream import RolloutStream
 from burnish.training.config import TrainConfig
-from burnish.training.rollouts import collect
+from burnish.training.rollouts import Paths, collect
+from burnish.training.trainer import train
 
 SAMPLING = Sampling(max_tokens=6)
 
@@ -97,6 +99,27 @@ def test_a_group_without_a_winner_is_dead(make_policy, source) -> None:
     delivery = asyncio.run(stream.deliver(0))
     assert delivery.report["dead_groups"] == 1.0
     assert {row.advantage for row in delivery.rows} == {0.0}
+
+
+def test_answers_that_fork_are_read_as_they_were_written(make_policy, source, tmp_path) -> None:
+    """At each `b` two paths are sampled side by side; the trainer finds their tokens, and what follows, as likely as the sampler did."""
+    tags = PathTags(open_block="b", open_path="c", close_path="d", summary="e", close_summary="f")
+    forking = dataclasses.replace(source, paths=Paths(count=2, blocks=2, tokens=4, tags=tags))
+    seen, stats = [], []
+    config = TrainConfig(steps=2, tasks_per_step=2, group_size=6, max_tokens=16, warmup=0, learning_rate=1e-2, micro_tokens=64)
+    train(
+        make_policy(),
+        tmp_path,
+        config,
+        rollouts=forking,
+        on_step=stats.append,
+        on_rollouts=lambda step, rollouts: seen.extend(rollouts),
+    )
+    forked = [rollout for rollout in seen if rollout.parallel]
+    assert len(forked) > 4
+    assert all(len(block) == 2 for rollout in forked for block in rollout.parallel)
+    assert all(len(rollout.tokens.sampled) > 2 for rollout in forked)  # tags that were put there are not learned
+    assert all(step.streams["rl"].rollout_delta_max < 1e-4 for step in stats)
 
 
 def test_no_tasks(make_policy, source) -> None:

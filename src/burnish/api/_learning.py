@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from burnish.recipes.demo import Stage
     from burnish.training.config import TrainConfig
     from burnish.training.files import TrainPlan
-    from burnish.training.rollouts import RolloutSource
+    from burnish.training.rollouts import Paths, RolloutSource
     from burnish.training.stats import StepStats
     from burnish.training.trainer import TrainResult
 
@@ -77,7 +77,7 @@ def train_grpo(
     return _train(out, model, config, manifest, resume, on_progress, rollouts=_rollout_source(tasks, reward))
 
 
-def _rollout_source(tasks: str, reward: str, credit: str = "") -> RolloutSource:
+def _rollout_source(tasks: str, reward: str, credit: str = "", paths: Paths | None = None) -> RolloutSource:
     """Tasks with their verifier, asked and rewarded as usual. Raises `InputError` if a task fails its own reference."""
     from burnish.runs import check_references
     from burnish.signals import rewards
@@ -92,7 +92,7 @@ def _rollout_source(tasks: str, reward: str, credit: str = "") -> RolloutSource:
     inside = plugins.find("credit", credit) if credit else None
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    return RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value, credit=inside)
+    return RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value, credit=inside, paths=paths)
 
 
 def train_file(file: Path, overrides: Sequence[str] = (), *, resume: bool = False, on_progress: Update = lambda *_: None) -> TrainResult:
@@ -122,7 +122,7 @@ def _sources(plan: TrainPlan) -> dict[str, Any]:
             raise InputError(f"{plan.preferences} holds {len(pairs)} examples; pairs alternate: better, worse, better, worse …")
         found["preferences"] = list(zip(pairs[0::2], pairs[1::2], strict=True))
     if plan.tasks:
-        found["rollouts"] = _rollout_source(plan.tasks, plan.reward, plan.credit)
+        found["rollouts"] = _rollout_source(plan.tasks, plan.reward, plan.credit, plan.paths)
     return found
 
 

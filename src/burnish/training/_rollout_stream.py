@@ -29,7 +29,7 @@ from burnish.objectives.credit import at_ends
 from burnish.objectives.shaping import informative, overlong_penalty
 from burnish.training._crew import Crew
 from burnish.training._objective import objective, plugin
-from burnish.training._rows import Row, positions_of
+from burnish.training._rows import Row, View, positions_of
 from burnish.training._streams import Delivery, Order, pass_indices
 from burnish.training.config import TrainConfig
 from burnish.training.curricula.history import History
@@ -188,6 +188,7 @@ def _row(number: int, group_size: int, rollout: Rollout) -> Row:
         reward=rollout.reward,
         correct=rollout.verdict.passed,
         group=number // group_size,
+        view=View(blocks=rollout.parallel) if rollout.parallel else None,
     )
 
 

@@ -21,6 +21,7 @@ import msgspec
 from burnish.core.errors import InputError
 from burnish.core.records import Record
 from burnish.training.config import TrainConfig
+from burnish.training.rollouts import Paths
 
 
 class TrainPlan(Record, forbid_unknown_fields=True):
@@ -38,6 +39,8 @@ class TrainPlan(Record, forbid_unknown_fields=True):
     """Reward of the stream `rl`: a name or an import path."""
     credit: str = ""
     """Import path of a function from a rollout to the rewards inside of it (`RolloutSource.credit`), for `step_credit`, `span_gae` …"""
+    paths: Paths | None = None
+    """How the answers of the stream `rl` fork into parallel paths, for example `{ count = 2, tokens = 512 }`. None: they do not."""
     preferences: str = ""
     """JSONL file of examples for the stream `preference`, alternating better and worse."""
     judged: str = ""

@@ -36,6 +36,12 @@ def place_of(renderer: Renderer, ids: Sequence[int], text: str) -> tuple[int, in
 
 def answer_ids(renderer: Renderer, example: Example, text: str) -> tuple[int, ...]:
     """Ids of `text` as an answer to the example's prompt; the last of them ends the turn."""
-    prompt = example.messages[:-1] or (Message(role="user", content=""),)
+    prompt = example.messages[:-1] or (Message(role="user", content="a"),)
     ids, (start, end) = renderer.supervised((*prompt, Message(role="assistant", content=text)))
     return tuple(ids[start:end])
+
+
+def encoded(renderer: Renderer, text: str) -> tuple[int, ...]:
+    """Ids of `text` as the beginning of an answer."""
+    ids, (start, end) = renderer.supervised((Message(role="user", content="a"), Message(role="assistant", content=text)))
+    return tuple(ids[start : end - 1])
