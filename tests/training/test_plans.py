@@ -13,6 +13,7 @@ from burnish.core.records import Check, Example, Message, TokenRecord, Verdict
 from burnish.models.scores import ProcessRewardModel, RewardModel, ValueModel
 from burnish.training._checkpoint import checkpoints
 from burnish.training.config import Stage, TrainConfig
+from burnish.training.process_credit import ProcessCredit
 from burnish.training.stats import numbers
 from burnish.training.trainer import train
 
@@ -232,6 +233,16 @@ class TestValidation:
             run(make_policy(), tmp_path, changed(BOTH, patience=2), examples=examples)
 
 
+def answer(text: str) -> Message:
+    return Message(role="assistant", content=text)
+
+
+def sum_of(seen) -> float:
+    """Mean over tokens of what each token of an answer is still to earn: the score of its only line."""
+    lengths = [len(rollout.tokens.logprobs) for rollout, _ in seen]
+    return sum(sum(scores) * n for (_, (_, scores)), n in zip(seen, lengths, strict=True)) / sum(lengths)
+
+
 class TestLearning:
     """One per family, on verifiable toys."""
 
@@ -293,6 +304,27 @@ class TestLearning:
         config = changed(BOTH, advantage="gae", preference_loss="bradley_terry")
         with pytest.raises(InputError, match="one scalar head, but it should learn value and reward"):
             run(make_policy(), tmp_path, config, preferences=pairs, rollouts=source)
+
+    def test_a_process_reward_model_rewards_the_lines_of_a_rollout(self, make_policy, examples, source, tmp_path) -> None:
+        """PRLCoder's way: labels of lines → model → reward at the end of each line → token credit. A line with an `a` is right."""
+        labelled = [
+            msgspec.structs.replace(example, meta={"lines": [float(letter in "abc")]}, messages=(*example.messages[:1], answer(letter * 3)))
+            for example, letter in zip(examples, "abcxyz", strict=True)
+        ]
+        judge, config = make_policy(), changed(BOTH, steps=25, batch_size=6, learning_rate=1e-2)
+        made, _ = run(judge, tmp_path / "prm", config, labelled=labelled)
+        credit = ProcessCredit(judge.model, made.checkpoint, judge.renderer)
+        seen = []
+
+        def noted(rollout):
+            seen.append((rollout, credit(rollout)))
+            return seen[-1][1]
+
+        practice = dataclasses.replace(source, reward=lambda verdict: 0.0, credit=noted)
+        _, stats = run(make_policy(), tmp_path / "rl", changed(BOTH, advantage="token_credit", steps=1), rollouts=practice)
+        assert all(list(ends) in ([], [len(rollout.tokens.logprobs) - 1]) for rollout, (ends, _) in seen)  # the end of the only line
+        assert all(0 < score < 1 for _, (_, scores) in seen for score in scores)
+        assert stats[0].streams["rl"].coefficient_mean == pytest.approx(sum_of(seen), abs=1e-5)
 
     def test_labels_of_lines_need_no_token_indices(self, make_policy, examples, tmp_path) -> None:
         labelled = [msgspec.structs.replace(example, meta={"lines": [float("a" in example.messages[1].content)]}) for example in examples]

@@ -89,10 +89,21 @@ def _rollout_source(tasks: str, reward: str, credit: str = "", paths: Paths | No
     value = plugins.find("reward", reward) if ":" in reward else getattr(rewards, reward, None)
     if value is None:
         raise UnknownName("reward", reward, rewards.__all__)
-    inside = plugins.find("credit", credit) if credit else None
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    return RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value, credit=inside, paths=paths)
+    return RolloutSource(
+        verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value, credit=_credit(credit), paths=paths
+    )
+
+
+def _credit(name: str) -> Any:
+    """A function at an import path, or the process reward model in a folder. Raises `InputError` if it is neither."""
+    if not name or ":" in name:
+        return plugins.find("credit", name) if name else None
+    from burnish.training.process_credit import ProcessCredit
+
+    judge: Any = load_model(name, needs=["training"])
+    return ProcessCredit(judge.model, name, judge.renderer)
 
 
 def train_file(file: Path, overrides: Sequence[str] = (), *, resume: bool = False, on_progress: Update = lambda *_: None) -> TrainResult:

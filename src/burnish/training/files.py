@@ -38,7 +38,8 @@ class TrainPlan(Record, forbid_unknown_fields=True):
     reward: str = "shaped"
     """Reward of the stream `rl`: a name or an import path."""
     credit: str = ""
-    """Import path of a function from a rollout to the rewards inside of it (`RolloutSource.credit`), for `step_credit`, `span_gae` …"""
+    """Rewards inside of an answer, for the advantages `token_credit`, `step_credit`, `span_gae`: the checkpoint folder of a process
+    reward model (line by line), or the import path of a function (`RolloutSource.credit`)."""
     paths: Paths | None = None
     """How the answers of the stream `rl` fork into parallel paths, for example `{ count = 2, tokens = 512 }`. None: they do not."""
     preferences: str = ""
