@@ -126,6 +126,8 @@ class TestStages:
         losses = [stats.loss for stats, _ in after[:8]]
         assert sum(losses[-3:]) < 0.7 * sum(losses[:3])
         assert after[0][0].gradient_norm > 0
+        assert after[0][0].streams["rl"].clip_share is None  # nothing is cut: no log-probability is pushed
+        assert after[8][0].streams["rl"].clip_share == 0
         assert_same(start, after[7][1])
         assert not torch.equal(start["model.embed_tokens.weight"], after[8][1]["model.embed_tokens.weight"])
         assert ValueModel.load(policy.model, result.checkpoint).head.weight.abs().max() > 0

@@ -168,11 +168,14 @@ def plugin(family: str, name: str, kind: type[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An objective's share from one micro-batch. `coefficient` is c_t = -dL/dlogp of the weighted first term, unreduced."""
+    """An objective's share from one micro-batch.
+
+    `coefficient` is c_t = -dL/dlogp of the weighted first term, unreduced; None if that does not look at log-probabilities.
+    """
 
     value: float
     gradients: dict[str, Float[Tensor, "batch time"]]
-    coefficient: Float[Tensor, "batch time"]
+    coefficient: Float[Tensor, "batch time"] | None
 
 
 def evaluate(objective: Objective, batch: TokenBatch, counts: Counts, scale: float) -> Evaluation:
@@ -180,9 +183,9 @@ def evaluate(objective: Objective, batch: TokenBatch, counts: Counts, scale: flo
     live = {name: getattr(batch, name) for name in LIVE}
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in live.items() if tensor is not None}
     value, first = objective.reduce(replace(batch, **leaves), counts)
-    slope = torch.autograd.grad(first, leaves["logp"], retain_graph=True, allow_unused=True, materialize_grads=True)[0]
+    slope = torch.autograd.grad(first, leaves["logp"], retain_graph=True, allow_unused=True)[0]
     gradients = torch.autograd.grad(scale * value, tuple(leaves.values()), allow_unused=True, materialize_grads=True)
-    return Evaluation(float(value.detach()), dict(zip(leaves, gradients, strict=True)), -slope)
+    return Evaluation(float(value.detach()), dict(zip(leaves, gradients, strict=True)), None if slope is None else -slope)
 
 
 def token_batch(rows: Sequence[Row], scores: Mapping[str, Float[Tensor, "batch time"]], **known: Tensor | None) -> TokenBatch:

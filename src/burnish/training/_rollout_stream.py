@@ -33,7 +33,7 @@ from burnish.training._rows import Row, View, positions_of
 from burnish.training._streams import Delivery, Order, pass_indices
 from burnish.training.config import TrainConfig
 from burnish.training.curricula.history import History
-from burnish.training.rollouts import Rollout, RolloutSource, collect
+from burnish.training.rollouts import Rollout, RolloutSource, collect, greedy_rewards
 
 OFFERS = frozenset(
     {"advantage", "old", "rollout", "reference", "entropy", "group", "reward", "correct", "kl_forward", "kl_reverse"}
@@ -81,7 +81,7 @@ class RolloutStream:
         self._source, self._policy, self._config, self._on_rollouts, self._crew = source, policy, config, on_rollouts, crew
 
     def _check(self, source: RolloutSource) -> None:
-        offered = {"mask", "old", "reference", "value"} | ({"token_reward", "segment_end"} if source.credit else set())
+        offered = {"mask", "old", "reference", "value", "baseline"} | ({"token_reward", "segment_end"} if source.credit else set())
         if missing := sorted(self._needs - offered):
             mend = "Give the rollout source a `credit` function." if {"token_reward", "segment_end"} & set(missing) else "Choose another."
             raise InputError(f"The advantage {self._advantage.name!r} needs {', '.join(missing)}, which these rollouts do not have. {mend}")
@@ -108,7 +108,8 @@ class RolloutStream:
         scored = [(number, rollout) for number, rollout in enumerate(kept) if rollout.reward is not None]
         rows = [_row(number, config.group_size, rollout) for number, rollout in scored]
         if rows:
-            rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature)
+            baselines = await self._baselines(groups, sampling) if "baseline" in self._needs else []
+            rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature, baselines)
         if config.truncated == "mask":  # they count in the comparison of rewards all the same
             rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
         outcomes = tuple((rollout.task_id, rollout.verdict.passed if rollout.verdict.scored else None) for rollout in rollouts)
@@ -127,6 +128,14 @@ class RolloutStream:
         own = await collect(self._policy, self._source, tasks, group_size=size, sampling=sampling, seed=seed) if tasks else []
         parts = crew.exchange(own)
         return [parts[n % crew.size][n // crew.size * size : (n // crew.size + 1) * size] for n in range(len(chosen))]
+
+    async def _baselines(self, groups: Sequence[Sequence[Rollout]], sampling: Sampling) -> list[float]:
+        """What the greedy answer to each group's task earns; NaN where it is unscored. This rank samples its part."""
+        tasks = {task.id: task for task in self._source.tasks}
+        own = [tasks[group[0].task_id] for group in self._crew.mine(groups)]
+        parts = self._crew.exchange(await greedy_rewards(self._policy, self._source, own, sampling))
+        found = [parts[number % self._crew.size][number // self._crew.size] for number in range(len(groups))]
+        return [math.nan if reward is None else reward for reward in found]
 
     async def _refilled(
         self, groups: list[list[Rollout]], chosen: Sequence[int], pool: Sequence[int], sampling: Sampling, seed: int
@@ -158,7 +167,9 @@ class RolloutStream:
             return rewards
         return rewards + overlong_penalty(lengths, limit=self._config.max_tokens, buffer=self._config.overlong_buffer)
 
-    def _with_advantages(self, rows: list[Row], rollouts: Sequence[Rollout], order: Order, temperature: float) -> list[Row]:
+    def _with_advantages(
+        self, rows: list[Row], rollouts: Sequence[Rollout], order: Order, temperature: float, baselines: Sequence[float]
+    ) -> list[Row]:
         known: dict[str, Tensor] = {}
         if self.scored_before:
             assert order.score is not None
@@ -169,6 +180,8 @@ class RolloutStream:
             given = [self._source.credit(rollout) for rollout in rollouts]
             ends, scores = [ends for ends, _ in given], [scores for _, scores in given]
             credit["token_reward"], credit["segment_end"] = at_ends(ends, scores, mask)
+        if baselines:
+            credit["baseline"] = torch.tensor([baselines[row.group] for row in rows])
         rewards = self._shaped(torch.tensor([row.reward for row in rows]), mask.sum(dim=1))
         batch = AdvantageBatch(reward=rewards, group=torch.tensor([row.group for row in rows]), mask=mask, **known, **credit)
         advantages = self._advantage.function(batch, self._options)

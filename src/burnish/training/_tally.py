@@ -44,16 +44,11 @@ class Tally:
     @torch.no_grad()
     def add(self, micro: MicroBatch, batch: TokenBatch, evaluation: Evaluation) -> None:
         """Count one evaluated micro-batch."""
-        mask, pull = batch.mask, evaluation.coefficient * batch.mask
-        count = float(mask.sum())
+        mask, count = batch.mask, float(batch.mask.sum())
         self.loss += evaluation.value
         self.tokens += micro.tokens
-        self.counted += count
-        self.coefficient += float(pull.sum())
-        self.mass += float(pull.abs().sum())
-        self.square += float((pull**2).sum())
-        self.still += float((mask * (pull == 0)).sum())
-        self.peaks.append(float(pull.abs().max()))
+        if evaluation.coefficient is not None:
+            self._add_coefficients(evaluation.coefficient * mask, mask)
         if batch.advantage is not None:
             self._add_policy(micro, batch, evaluation)
         if batch.reference is not None:
@@ -63,11 +58,20 @@ class Tally:
             self.with_entropy += count
             self.entropy += float((batch.entropy * mask).sum())
 
+    def _add_coefficients(self, pull: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"]) -> None:
+        self.counted += float(mask.sum())
+        self.coefficient += float(pull.sum())
+        self.mass += float(pull.abs().sum())
+        self.square += float((pull**2).sum())
+        self.still += float((mask * (pull == 0)).sum())
+        self.peaks.append(float(pull.abs().max()))
+
     def _add_policy(self, micro: MicroBatch, batch: TokenBatch, evaluation: Evaluation) -> None:
         assert batch.advantage is not None
         signal = batch.mask * (batch.advantage != 0)
-        self.with_advantage += float(signal.sum())
-        self.clipped += float((signal * (evaluation.coefficient == 0)).sum())
+        if evaluation.coefficient is not None:
+            self.with_advantage += float(signal.sum())
+            self.clipped += float((signal * (evaluation.coefficient == 0)).sum())
         for row, logp in zip(micro.rows, batch.logp.tolist(), strict=True):
             if row.rollout is not None:
                 self.sampler.append(row.rollout)

@@ -91,6 +91,13 @@ async def collect(
     return [task.result() for task in running]
 
 
+async def greedy_rewards(policy: Policy, source: RolloutSource, tasks: Sequence[Task], sampling: Sampling) -> list[float | None]:
+    """What the likeliest answer to each task earns: ReMax's baseline. None where it is unscored."""
+    greedy = msgspec.structs.replace(sampling, temperature=0.0)
+    rollouts = await asyncio.gather(*(_rollout(policy, source, task, greedy) for task in tasks))
+    return [rollout.reward for rollout in rollouts]
+
+
 REFUSED = ("top_p", "top_k", "min_p", "constraint", "switches")
 """Settings that make the sampler draw from another distribution than the one that the trainer computes."""
 
