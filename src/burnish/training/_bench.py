@@ -131,10 +131,10 @@ class Bench:
         if "reference" in needs and "reference" not in micro.known and not all("reference" in row.fields for row in rows):
             assert self.reference is not None
             micro.known["reference"] = self.reference(rows, goal.temperature)
+        entropy = self._measure_entropy or "entropy" in needs
         with torch.set_grad_enabled(torch.is_grad_enabled() and not goal.head_only):
             hidden = self.scorer.hidden(rows)
-        entropy = self._measure_entropy or "entropy" in needs
-        scores = self.scorer.scores(hidden, rows, temperature=goal.temperature, entropy=entropy)
+            scores = self.scorer.scores(hidden, rows, temperature=goal.temperature, entropy=entropy)
         if needs & {"kl_forward", "kl_reverse"}:
             assert self.reference is not None
             pair = divergences(hidden, self.scorer.head, *self.reference.outputs(rows), goal.temperature)
