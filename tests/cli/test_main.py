@@ -204,6 +204,42 @@ def test_the_whole_circle_on_a_tiny_model(burnish, tmp_path, tiny_model):
     assert burnish(*grpo, "--tasks-per-step", 2)[0] == 0
 
 
+TRACE = "one\n\ntwo\n\nthree"
+PATHS = "<Parallel><Path>1</Path><Path>23</Path></Parallel><Summary>6</Summary>"
+SOURCES = {
+    "examples": [
+        ("fix: a - b", "a + b", {"wrong": "a * b", "faulty": "a - b"}),
+        ("think", TRACE, {"intervention": {"wrong": 1, "better": "2\n\n"}}),
+        ("add 1, 2, 3", PATHS, {}),
+    ],
+    "judged": [("add", "a + b", {"desirable": True}), ("subtract", "a + b", {"desirable": False})],
+    "preferences": [("add", "a + b", {}), ("add", "a - b", {})],
+    "labelled": [("add", "x = a\nx += b\nx -= b\n", {"lines": [1, 1, 0]})],
+}
+PLANS = {
+    "examples": 'sft_loss = "fait"\n[train.sft_inputs]\nintervention = {}\nfault_diff = {}\nparallel_paths = {}\n'
+    "residual = { share = 0.1 }\npast_generation = { share = 0.5 }\n",
+    "judged": 'preference_loss = "kto"\n',
+    "preferences": 'preference_loss = "bradley_terry"\n',
+    "labelled": "value_options = {}\n",
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_of_learning_can_be_named_in_a_training_file(burnish, tmp_path, tiny_model, source):
+    turns = [((Message(role="user", content=q), Message(role="assistant", content=a)), meta) for q, a, meta in SOURCES[source]]
+    records = [Example(id=str(n), kind="", task_id="t", messages=messages, meta=meta) for n, (messages, meta) in enumerate(turns)]
+    write_records(tmp_path / "e.jsonl", records)
+    plan = tmp_path / "plan.toml"
+    head = f'model = "{tiny_model}"\nout = "{tmp_path / "out"}"\n{source} = "{tmp_path / "e.jsonl"}"\n[train]\nsteps = 1\n'
+    plan.write_text(head + PLANS[source])
+    code, _, err = burnish("train", plan)
+    assert code == 0, err
+    with RunStore.open(tmp_path / "out") as log:
+        ((_, figures),) = log.metrics("train")
+    assert figures["gradient_norm"] > 0
+
+
 def test_a_prompt_longer_than_the_context_ends_its_episode_and_not_the_run(burnish, tmp_path, tiny_model):
     tasks = write_tasks(tmp_path / "t.jsonl", 1, prompt="Write `add(a, b)`. " * 200)
     code, out, _ = burnish("solve", "--tasks", tasks, "--model", tiny_model, "--out", tmp_path / "run", "--json")

@@ -18,7 +18,14 @@ def row(family: str, name: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-FAMILIES = {"loss": "Losses", "advantage": "Advantages", "weight": "Weights", "preference": "Preferences", "controller": "Controllers"}
+FAMILIES = {
+    "loss": "Losses",
+    "advantage": "Advantages",
+    "weight": "Weights",
+    "preference": "Preferences",
+    "controller": "Controllers",
+    "input": "Inputs",
+}
 
 
 @pytest.mark.parametrize(("family", "title"), FAMILIES.items())

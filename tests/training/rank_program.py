@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import sys
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 from burnish.core.records import CheckSpec, Example, Message, Task
+from burnish.training import _crew
 from burnish.training._crew import Crew
 from burnish.training._optimizer import MasterAdamW
 from burnish.training._shards import gathered
-from burnish.training.config import TrainConfig
+from burnish.training.config import Stage, TrainConfig
 from burnish.training.preflight import Setup, preflight
 from burnish.training.rollouts import RolloutSource
 from burnish.training.trainer import train
@@ -70,6 +74,33 @@ def record(folder: Path) -> None:
     MasterAdamW.update = recorded
 
 
+@dataclass(frozen=True)
+class Absent(Crew):
+    """Rank 1 stays away from adding up when it has nothing to add, as a loop over one's own data would."""
+
+    def add_up(self, tensors):
+        if RANK == 0 or any(tensor.any() for tensor in tensors):
+            super().add_up(tensors)
+
+
+def seed_faults(folder: Path, policy) -> None:
+    """What P16 and P17 say of a sound crew, of other settings, other weights, and of a rank that stays away."""
+    _crew.LIMIT = timedelta(seconds=5)
+    crew = Crew.here()
+
+    def outcomes(**fields) -> str:
+        checks = preflight(Setup(**{"policy": policy, "crew": crew} | fields), only=["P16", "P17"])
+        return " ".join(check.outcome for check in checks)
+
+    found = {"sound": outcomes(), "settings": outcomes(config={"seed": RANK})}
+    with torch.no_grad():
+        next(policy.model.parameters()).add_(RANK)
+        found["weights"] = outcomes()
+        next(policy.model.parameters()).sub_(RANK)
+    found["absent"] = outcomes(crew=Absent(crew.rank, crew.size, crew.talk, crew.work))
+    (folder / f"faults-{RANK}.json").write_text(json.dumps(found))
+
+
 def main(folder: Path, how: str) -> None:
     policy = tiny.TransformersPolicy(tiny.tiny_model(), tiny.tiny_tokenizer(), name="tiny")
     pairs = [(f"ask {chr(97 + n)}", chr(97 + n) * (n + 1)) for n in range(3)]
@@ -84,10 +115,17 @@ def main(folder: Path, how: str) -> None:
         group_size=4,
         max_tokens=6,
         warmup=0,
-        steps=3,
+        steps=4,
         micro_tokens=64,
         shard=how == "sharded",
+        kl=0.05,
+        refill=1,
+        advantage="gae",
+        stages=(Stage(steps=1, critic_only=True), Stage(steps=1), Stage(refresh_reference=True)),
     )
+    if how == "preflight":
+        seed_faults(folder, policy)
+        return
     record(folder)
     train(policy, folder / "run", config, examples=examples, rollouts=source(how))
     crew = Crew.here()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from burnish.core.errors import InputError
+from burnish.models import PathTags
 from burnish.training.config import Stage
 from burnish.training.files import read_plan
+from burnish.training.rollouts import Paths
 
 TEXT = b"""
 out = "runs/x"
@@ -33,6 +35,12 @@ def test_overrides_take_toml_values_and_bare_words() -> None:
     plan = read_plan(TEXT, ["train.rl_options.epsilon_high=0.3", "train.rl_loss=mine.losses:best", "out=runs/y", "train.lora=8"])
     assert plan.train.rl_options == {"epsilon_high": 0.3}
     assert (plan.train.rl_loss, plan.out, plan.train.lora) == ("mine.losses:best", "runs/y", 8)
+
+
+def test_paths_are_a_table_with_its_own_keys() -> None:
+    assert read_plan(TEXT, ["paths.count=3", "paths.tags.open_block=<Fork>"]).paths == Paths(count=3, tags=PathTags(open_block="<Fork>"))
+    with pytest.raises(InputError, match="number"):
+        read_plan(TEXT, ["paths.number=3"])
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,16 @@ def test_a_policy_that_is_not_its_reference_is_found(setup, tmp_path) -> None:
     assert failed(with_adapter(setup, tmp_path), setup) == {"P18"}
 
 
+def test_judged_answers_are_data_too(setup, examples) -> None:
+    judged = [msgspec.structs.replace(example, meta={"desirable": True}) for example in examples]
+    alone = changed(setup, examples=(), validation=(), rollouts=None, judged=judged, config={**CONFIG, "preference_loss": "kto"})
+    (check,) = preflight(alone, only=["P06"])
+    assert (check.outcome, check.diagnostics[0].message) == ("pass", "6 judged answers and labelled examples")
+    (check,) = preflight(changed(alone, judged=examples), only=["P06"])
+    assert check.outcome == "fail"
+    assert "meta['desirable'] must be true or false" in check.diagnostics[0].message
+
+
 def test_a_check_may_be_run_alone(setup) -> None:
     assert [check.id for check in preflight(setup, only=["P03", "P09"])] == ["P03", "P09"]
     with pytest.raises(InputError, match="no check 'P21'"):

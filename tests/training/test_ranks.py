@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -57,13 +58,27 @@ def assert_close(first: Path, second: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["copied", "sharded"])
 def test_two_ranks_have_the_gradients_of_one(alone, tmp_path, how) -> None:
-    """Groups, denominators and clipping are those of the whole step; one step has a single example, so a rank without data."""
+    """Groups, denominators and clipping are those of the whole step; one step has a single example, so a rank without data.
+
+    First the critic learns by itself, then both streams; for the last two steps the reference is that of step 2.
+    """
     for code, err in launch(2, str(tmp_path), how):
         assert code == 0, err
-    assert_close(alone / "run" / "step-000003", tmp_path / "run" / "step-000003", "model.safetensors")
-    for name in ("gradients-1.safetensors", "gradients-2.safetensors", "gradients-3.safetensors"):
-        assert_close(alone, tmp_path, name)
+    for name in ("model.safetensors", "scalar_head.safetensors"):
+        assert_close(alone / "run" / "step-000004", tmp_path / "run" / "step-000004", name)
+    for number in range(1, 5):
+        assert_close(alone, tmp_path, f"gradients-{number}.safetensors")
+    assert set(load_file(tmp_path / "gradients-1.safetensors")) == {"scalar_head.weight", "scalar_head.bias"}
     assert (tmp_path / "preflight-0.txt").read_text() == (tmp_path / "preflight-1.txt").read_text() == "P16 pass\nP17 pass\n"
+
+
+@pytest.mark.slow
+def test_preflight_finds_the_faults_of_ranks(tmp_path) -> None:
+    """The seeded faults of P16 and P17: each is found by its own check, on both ranks."""
+    for code, err in launch(2, str(tmp_path), "preflight"):
+        assert code == 0, err
+    found = [json.loads((tmp_path / f"faults-{rank}.json").read_text()) for rank in (0, 1)]
+    assert found[0] == found[1] == {"sound": "pass pass", "settings": "fail pass", "weights": "fail pass", "absent": "pass fail"}
 
 
 @pytest.mark.slow

@@ -8,10 +8,12 @@ import dataclasses
 import pytest
 
 from burnish.core.errors import InputError, PolicyError
-from burnish.core.records import Sampling
+from burnish.core.records import Check, Sampling, Verdict
+from burnish.models import PathTags, Request
 from burnish.training._rollout_stream import RolloutStream
 from burnish.training.config import TrainConfig
-from burnish.training.rollouts import collect
+from burnish.training.rollouts import Paths, collect
+from burnish.training.trainer import train
 
 SAMPLING = Sampling(max_tokens=6)
 
@@ -97,6 +99,50 @@ def test_a_group_without_a_winner_is_dead(make_policy, source) -> None:
     delivery = asyncio.run(stream.deliver(0))
     assert delivery.report["dead_groups"] == 1.0
     assert {row.advantage for row in delivery.rows} == {0.0}
+
+
+def test_a_given_baseline_is_what_the_greedy_answer_earns(make_policy, source) -> None:
+    """ReMax: reward minus that of the likeliest answer, which is judged like any other."""
+    policy, config = make_policy(), TrainConfig(tasks_per_step=4, group_size=4, max_tokens=6, advantage="given_baseline")
+    graded = dataclasses.replace(source, extract=lambda task, text: text + "q", reward=lambda verdict: 1.0)
+    delivery = asyncio.run(RolloutStream(graded, policy, config).deliver(0))
+    assert {row.advantage for row in delivery.rows} == {0.0}  # all earn what the greedy answer earns
+    by_length = dataclasses.replace(source, verifier=Lengths(), extract=lambda task, text: text)
+    delivery = asyncio.run(RolloutStream(by_length, policy, config).deliver(0))
+    prompts = {row.ids[: row.positions[0]] for row in delivery.rows}
+    assert len(prompts) == 4
+    for prompt in prompts:
+        request = Request(prompt_ids=prompt, sampling=Sampling(temperature=0.0, max_tokens=6))
+        greedy = len(asyncio.run(policy.generate(request)).text) / 10
+        assert {round(row.reward - row.advantage, 5) for row in delivery.rows if row.ids[: len(prompt)] == prompt} == {round(greedy, 5)}
+
+
+class Lengths:
+    """Scores an answer by its length."""
+
+    async def averify(self, task, artefact, *, limits=None, first_fail=False):
+        return Verdict.of([Check(id="c", kind="length", outcome="fail", score=len(artefact) / 10)])
+
+
+def test_answers_that_fork_are_read_as_they_were_written(make_policy, source, tmp_path) -> None:
+    """At each `b` two paths are sampled side by side; the trainer finds their tokens, and what follows, as likely as the sampler did."""
+    tags = PathTags(open_block="b", open_path="c", close_path="d", summary="e", close_summary="f")
+    forking = dataclasses.replace(source, paths=Paths(count=2, blocks=2, tokens=4, tags=tags))
+    seen, stats = [], []
+    config = TrainConfig(steps=2, tasks_per_step=2, group_size=6, max_tokens=16, warmup=0, learning_rate=1e-2, micro_tokens=64)
+    train(
+        make_policy(),
+        tmp_path,
+        config,
+        rollouts=forking,
+        on_step=stats.append,
+        on_rollouts=lambda step, rollouts: seen.extend(rollouts),
+    )
+    forked = [rollout for rollout in seen if rollout.parallel]
+    assert len(forked) > 4
+    assert all(len(block) == 2 for rollout in forked for block in rollout.parallel)
+    assert all(len(rollout.tokens.sampled) > 2 for rollout in forked)  # tags that were put there are not learned
+    assert all(step.streams["rl"].rollout_delta_max < 1e-4 for step in stats)
 
 
 def test_no_tasks(make_policy, source) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 from burnish.api._loading import Update, load_model, load_tasks, verifier_of
 from burnish.core import plugins
 from burnish.core.errors import InputError, UnknownName
+from burnish.core.ranks import leads
 from burnish.core.records import Check, Example
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from burnish.recipes.demo import Stage
     from burnish.training.config import TrainConfig
     from burnish.training.files import TrainPlan
-    from burnish.training.rollouts import RolloutSource
+    from burnish.training.rollouts import Paths, RolloutSource
     from burnish.training.stats import StepStats
     from burnish.training.trainer import TrainResult
 
@@ -77,7 +77,7 @@ def train_grpo(
     return _train(out, model, config, manifest, resume, on_progress, rollouts=_rollout_source(tasks, reward))
 
 
-def _rollout_source(tasks: str, reward: str) -> RolloutSource:
+def _rollout_source(tasks: str, reward: str, credit: str = "", paths: Paths | None = None) -> RolloutSource:
     """Tasks with their verifier, asked and rewarded as usual. Raises `InputError` if a task fails its own reference."""
     from burnish.runs import check_references
     from burnish.signals import rewards
@@ -91,7 +91,19 @@ def _rollout_source(tasks: str, reward: str) -> RolloutSource:
         raise UnknownName("reward", reward, rewards.__all__)
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    return RolloutSource(verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value)
+    return RolloutSource(
+        verifier=verifier, tasks=loaded, messages=ask, extract=program_in, reward=value, credit=_credit(credit), paths=paths
+    )
+
+
+def _credit(name: str) -> Any:
+    """A function at an import path, or the process reward model in a folder. Raises `InputError` if it is neither."""
+    if not name or ":" in name:
+        return plugins.find("credit", name) if name else None
+    from burnish.training.process_credit import ProcessCredit
+
+    judge: Any = load_model(name, needs=["training"])
+    return ProcessCredit(judge.model, name, judge.renderer)
 
 
 def train_file(file: Path, overrides: Sequence[str] = (), *, resume: bool = False, on_progress: Update = lambda *_: None) -> TrainResult:
@@ -114,14 +126,14 @@ def _sources(plan: TrainPlan) -> dict[str, Any]:
     """The data that a plan names, as options of the trainer."""
     from burnish.store.jsonl import read_records
 
-    named = {"examples": plan.examples, "validation": plan.validation, "labelled": plan.labelled, "preferences": plan.preferences}
+    named = {name: getattr(plan, name) for name in ("examples", "validation", "labelled", "preferences", "judged")}
     found: dict[str, Any] = {name: list(read_records(Path(path), Example)) for name, path in named.items() if path}
     if pairs := found.get("preferences"):
         if len(pairs) % 2:
             raise InputError(f"{plan.preferences} holds {len(pairs)} examples; pairs alternate: better, worse, better, worse …")
         found["preferences"] = list(zip(pairs[0::2], pairs[1::2], strict=True))
     if plan.tasks:
-        found["rollouts"] = _rollout_source(plan.tasks, plan.reward)
+        found["rollouts"] = _rollout_source(plan.tasks, plan.reward, plan.credit, plan.paths)
     return found
 
 
@@ -133,9 +145,8 @@ def check_file(file: Path, overrides: Sequence[str] = (), only: Sequence[str] = 
 
     plan = read_plan(file.read_bytes(), overrides)
     sources, policy = _sources(plan), load_model(plan.model)
-    data = {name: sources[name] for name in ("examples", "validation", "rollouts") if name in sources}
     try:
-        return preflight(Setup(policy=policy, config=msgspec.to_builtins(plan.train), crew=Crew.here(), **data), only)
+        return preflight(Setup(policy=policy, config=msgspec.to_builtins(plan.train), crew=Crew.here(), **sources), only)
     finally:
         asyncio.run(policy.aclose())
 
@@ -157,8 +168,7 @@ def _train(
     from burnish.training.trainer import train
 
     settings, policy = config or TrainConfig(), load_model(model, needs=["training"])
-    leads = os.environ.get("RANK", "0") == "0"  # of several processes only the first writes the run
-    run = open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) if leads else nullcontext()
+    run = open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) if leads() else nullcontext()
     with run as log:
 
         def report(stats: StepStats) -> None:

@@ -1,4 +1,7 @@
-"""The terminal: one progress style, one table style, JSON for machines. Progress goes to stderr, results to stdout."""
+"""The terminal: one progress style, one table style, JSON for machines. Progress goes to stderr, results to stdout.
+
+Of several processes (`torchrun`) only the first shows anything.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from burnish.core.ranks import leads
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -32,7 +37,7 @@ class _Rate(ProgressColumn):
 @contextlib.contextmanager
 def progress(title: str, *, quiet: bool = False) -> Iterator[Update]:
     """Show a progress bar with rate and time left; off a terminal, a line every tenth of the way."""
-    if quiet:
+    if quiet or not leads():
         yield lambda done, total, note: None
         return
     if not err.is_terminal:
@@ -69,6 +74,8 @@ def _lines(title: str) -> Update:
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table to stdout."""
+    if not leads():
+        return
     view = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
         view.add_column(name, justify="left" if index == 0 else "right")
@@ -79,4 +86,6 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
 
 def print_json(value: Any) -> None:
     """Print a record as one JSON document to stdout; a path is its text."""
+    if not leads():
+        return
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n")

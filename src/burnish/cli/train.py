@@ -10,6 +10,7 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from burnish.cli._console import err, print_json, progress
+from burnish.core.ranks import leads
 from burnish.training.config import TrainConfig
 
 train = SubcommandApp()
@@ -30,7 +31,8 @@ def run(
     Example: burnish train run plan.toml train.learning_rate=1e-5 train.controller=sasr out=runs/sasr
 
     Args:
-        file: TOML file: model, out, examples, tasks, reward, preferences, validation, trackers, and a table [train] of settings.
+        file: TOML file: model, out, examples, tasks, reward, credit, preferences, judged,
+            labelled, validation, trackers, and a table [train] of settings.
         overrides: `key=value` pairs that replace what the file says.
         resume: Go on from the newest checkpoint in `out`.
         json: Print one JSON document at the end.
@@ -103,5 +105,5 @@ def grpo(
 def _show(result: object, json: bool) -> None:
     if json:
         print_json(result)
-        return
-    err.print(f"Checkpoint: {result.checkpoint} (step {result.step}{'' if result.finished else ', not finished: --resume goes on'})")  # type: ignore[attr-defined]
+    elif leads():
+        err.print(f"Checkpoint: {result.checkpoint} (step {result.step}{'' if result.finished else ', not finished: --resume goes on'})")  # type: ignore[attr-defined]

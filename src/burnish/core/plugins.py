@@ -31,6 +31,7 @@ FAMILIES: Mapping[str, str] = {
     "weight": "burnish.objectives.weights",
     "preference": "burnish.objectives.preferences",
     "controller": "burnish.objectives.controllers",
+    "input": "burnish.training.inputs",
     "recipe": "burnish.recipes",
 }
 """Family word → package that holds one module per plug-in."""

@@ -19,9 +19,12 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from burnish.core.errors import InputError
 from burnish.models._cache import RowCache, Shared
 
 NAME = "burnish_rows"
+
+LAYER_KINDS = {"full_attention", "sliding_attention"}
 
 
 def can_attend(model: Any) -> bool:
@@ -131,6 +134,16 @@ class MaskBuilder:
 
     def __init__(self, kinds: Sequence[str], window: int | None) -> None:
         self.kinds, self.window = tuple(kinds), window
+
+    @classmethod
+    def of(cls, model: Any) -> MaskBuilder:
+        """For a model of transformers. Raises `InputError` for layers that keep another state than keys and values."""
+        config = model.config.get_text_config()
+        window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+        kinds = sorted(set(getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"]))
+        if unknown := sorted(set(kinds) - LAYER_KINDS):
+            raise InputError(f"The engine 'transformers' cannot batch layers of kind {', '.join(unknown)}. Serve this model elsewhere.")
+        return cls(kinds, window)
 
     @property
     def slides(self) -> bool:

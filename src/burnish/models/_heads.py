@@ -36,6 +36,13 @@ class ScalarHead(nn.Module):
         return hidden.float() @ self.weight + self.bias
 
 
+def write_head(head: ScalarHead, kind: str, folder: str | Path) -> None:
+    """Write a head as `load` of the model of its `kind` (`reward`, `process`, `value`) reads it."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
+    save_file(tensors, Path(folder) / HEAD_FILE, metadata={"kind": kind})
+
+
 class _Headed:
     """A head on a backbone; `parameters` are the head's. Train the backbone through its own model."""
 
@@ -51,9 +58,7 @@ class _Headed:
 
     def save(self, folder: str | Path) -> None:
         """Write the head beside a checkpoint. The backbone is saved by its own `save_pretrained`."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.head.state_dict().items()}
-        save_file(tensors, Path(folder) / HEAD_FILE, metadata={"kind": self.kind})
+        write_head(self.head, self.kind, folder)
 
     @classmethod
     def load(cls, model: Any, folder: str | Path) -> Self:

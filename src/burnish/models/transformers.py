@@ -34,7 +34,6 @@ from burnish.models.scores import Scorer
 from burnish.models.weights import Weights, load
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
-LAYER_KINDS = {"full_attention", "sliding_attention"}
 
 
 class TransformersPolicy:
@@ -60,7 +59,7 @@ class TransformersPolicy:
         self.renderer = ChatRenderer(tokenizer, chat_template=chat_template, stop_ids=_generation_ends(model))
         self.context = _context(model)
         self._vocabulary = int(model.get_input_embeddings().num_embeddings)
-        self._masks = _mask_builder(model)
+        self._masks = MaskBuilder.of(model)
         self._prefill_tokens = prefill_tokens or (512 if model.device.type == "cpu" else 8192)
         self._prefix_tokens = cache_tokens // 8
         self._adapters = Adapters(self)
@@ -248,14 +247,3 @@ def _generation_ends(model: Any) -> tuple[int, ...]:
 def _context(model: Any) -> int:
     """Positions the model can read; unlimited if its configuration sets no limit."""
     return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31 - 1)
-
-
-def _mask_builder(model: Any) -> MaskBuilder:
-    """Raises `InputError` for layers that keep another state than keys and values."""
-    config = model.config.get_text_config()
-    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    kinds = sorted(set(getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"]))
-    unknown = set(kinds) - LAYER_KINDS
-    if unknown:
-        raise InputError(f"The engine 'transformers' cannot batch layers of kind {', '.join(sorted(unknown))}. Serve this model elsewhere.")
-    return MaskBuilder(kinds, window)

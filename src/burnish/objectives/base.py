@@ -44,6 +44,8 @@ class TokenBatch:
     group: Int[Tensor, " batch"] | None = None
     reward: Float[Tensor, " batch"] | None = None
     correct: Bool[Tensor, " batch"] | None = None
+    divergence: Float[Tensor, "batch time"] | None = None
+    """Average drift from the reference over the whole step (KTO), the same in every cell."""
     fault_mask: Float[Tensor, "batch time"] | None = None
     """1 where a right program differs from its wrong variant."""
     fault_logp: Float[Tensor, " batch"] | None = None

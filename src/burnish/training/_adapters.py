@@ -11,16 +11,15 @@ import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from burnish.core.errors import InputError
 from burnish.core.seeds import content_hash
+from burnish.models._heads import ScalarHead, write_head
 from burnish.training._forward import TokenScorer
 from burnish.training._rows import Row
 
@@ -31,34 +30,36 @@ _INJECTED: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary
 class Trainable:
     """A model made ready for training: which parameters move, and how to write it down."""
 
-    def __init__(self, model: nn.Module, rank: int | None, seed: int, *, value_head: bool = False) -> None:
+    def __init__(self, model: nn.Module, rank: int | None, seed: int, *, head: str | None = None) -> None:
         """Freeze all but a LoRA adapter of `rank`, or make every parameter trainable if it is None.
 
-        `value_head` adds a critic: one number from each hidden state, 0 at first, in float32.
+        `head` adds a scalar head: one number from each hidden state, 0 at first, in float32. It says what the number is:
+        `value` (a critic), `process` (a step is right) or `reward` (of a whole answer), as `models.scores` loads it.
         """
         self.origin = _weights_fingerprint(model)
         self.adapter = _adapter(model, rank, seed)
         self.model: Any = self.adapter.get_base_model() if self.adapter is not None else model
         if self.adapter is None:
             model.requires_grad_(True)
-        self.value_head = _value_head(self.model) if value_head else None
+        self.kind_of_head, weight = head, self.model.get_output_embeddings().weight
+        self.head = None if head is None else ScalarHead(weight.shape[1]).to(weight.device)
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
         """What is trained, by name."""
         found = {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
-        head = {} if self.value_head is None else dict(self.value_head.named_parameters())
-        return found | {f"value_head.{name}": parameter for name, parameter in head.items()}
+        head = {} if self.head is None else dict(self.head.named_parameters())
+        return found | {f"scalar_head.{name}": parameter for name, parameter in head.items()}
 
     def save(self, folder: str, weights: Mapping[str, Tensor] | None = None) -> None:
-        """Write weights that plain transformers (or PEFT, for an adapter) loads, and a value head beside them.
+        """Write weights that plain transformers (or PEFT, for an adapter) loads, and the scalar head beside them.
 
         `weights` is the whole model's state where the model itself holds only a part of it.
         """
         with _no_progress_bar():
             (self.model if self.adapter is None else self.adapter).save_pretrained(folder, state_dict=weights)
-        if self.value_head is not None:
-            save_file(self.value_head.state_dict(), Path(folder) / "value_head.safetensors")
+        if self.head is not None and self.kind_of_head is not None:
+            write_head(self.head, self.kind_of_head, folder)
 
     def merge(self, folder: str) -> None:
         """Write the whole model with the adapter added into its weights; the adapter itself stays as it is."""
@@ -102,14 +103,6 @@ class Reference:
     def _without_adapter(self) -> AbstractContextManager[Any]:
         context: AbstractContextManager[Any] = nullcontext() if self._adapter is None else self._adapter.disable_adapter()
         return context
-
-
-def _value_head(model: Any) -> nn.Linear:
-    weight = model.get_output_embeddings().weight
-    head = nn.Linear(weight.shape[1], 1, device=weight.device)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return head
 
 
 @contextmanager

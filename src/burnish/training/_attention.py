@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from burnish.core.errors import InputError
 from burnish.training._layout import Block, Layout, Segment
@@ -27,13 +28,21 @@ def segment_attention(
     value: Float[Tensor, "1 key_heads time width"],
     attention_mask: Tensor | None,
     *,
-    layout: Layout,
+    layout: Layout | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
     **options: Any,
 ) -> tuple[Float[Tensor, "1 time heads width"], None]:
-    """The attention function that transformers calls in every layer. Raises `InputError` for kinds that are not covered."""
+    """The attention function that transformers calls in every layer; without a `layout` it is the ordinary one.
+
+    Raises `InputError` for kinds that are not covered.
+    """
+    if layout is None:
+        ordinary: tuple[Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
+        )
+        return ordinary
     unknown = sorted(name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None)
     if dropout or unknown:
         raise InputError(f"Packed attention has no {unknown[0] if unknown else 'dropout'}.")

@@ -37,15 +37,37 @@ class NotFinite(PolicyError):
 class Bench:
     """One model with its optimiser, its reference and its critic, as far as the objectives need them."""
 
-    def __init__(self, model: nn.Module, config: TrainConfig, needs: frozenset[str], crew: Crew, *, measure_entropy: bool = False) -> None:
-        """`needs`: every `TokenBatch` field that some objective or advantage reads."""
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrainConfig,
+        needs: frozenset[str],
+        crew: Crew,
+        *,
+        measure_entropy: bool = False,
+        head: str = "value",
+        refresh: bool = False,
+    ) -> None:
+        """`needs`: every `TokenBatch` field that some objective or advantage reads. `head`: what a scalar head would tell.
+
+        `refresh`: the reference will be asked to take over the weights of a later time.
+        """
         self._config, self._crew, self._measure_entropy = config, crew, measure_entropy
-        self.trainable = Trainable(model, config.lora, config.seed, value_head=bool(needs & {"value", "old_value"}))
+        self.trainable = Trainable(model, config.lora, config.seed, head=head if needs & {"value", "old_value"} else None)
         self.scorer = TokenScorer(self.trainable.model)
+        if "embeddings" in needs:
+            self.scorer.freeze_embeddings()
         self.reference = Reference(self.trainable) if needs & OF_REFERENCE else None
-        self.shards = Shards(self.trainable.model, crew.size) if config.shard and crew.size > 1 else None
+        divided = (config.shard or crew.shards) and crew.size > 1
+        self._spare = Reference(self.trainable, as_is=True) if divided and refresh and self.reference is not None else None
+        self.shards = Shards(self.trainable.model, crew.size) if divided else None
         self.optimizer = MasterAdamW(self.trainable.parameters, config.weight_decay)
         self._devices = sorted({p.device.index for p in self.trainable.parameters.values() if p.is_cuda})
+
+    @property
+    def keeps_beginning(self) -> bool:
+        """Whether something still depends on the weights that the run began with."""
+        return self.trainable.adapter is not None or self.reference is not None or self.scorer.embeddings is not None
 
     @contextmanager
     def training(self, seed: int) -> Iterator[None]:
@@ -67,7 +89,10 @@ class Bench:
             return []
         total = sum(row.length for row in live)
         budget = min(self._config.micro_tokens, -(-total // self._crew.size))
-        return self._even(micro_batches(live, budget, together=goal.together, packed=self.scorer.packed))
+        return self._even(micro_batches(live, budget, together=goal.together, packed=self._packs(live)))
+
+    def _packs(self, rows: Sequence[Row]) -> bool:
+        return self.scorer.packed and all(row.view is None for row in rows)
 
     def _even(self, batches: list[MicroBatch]) -> list[MicroBatch]:
         """This rank's part. Ranks that hold parts of one model must compute equally often: those with less repeat one for nothing."""
@@ -106,26 +131,41 @@ class Bench:
         if "reference" in needs and "reference" not in micro.known and not all("reference" in row.fields for row in rows):
             assert self.reference is not None
             micro.known["reference"] = self.reference(rows, goal.temperature)
-        hidden = self.scorer.hidden(rows)
         entropy = self._measure_entropy or "entropy" in needs
-        scores = self.scorer.scores(hidden, rows, temperature=goal.temperature, entropy=entropy)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not goal.head_only):
+            hidden = self.scorer.hidden(rows)
+            scores = self.scorer.scores(hidden, rows, temperature=goal.temperature, entropy=entropy)
         if needs & {"kl_forward", "kl_reverse"}:
             assert self.reference is not None
             pair = divergences(hidden, self.scorer.head, *self.reference.outputs(rows), goal.temperature)
             scores |= {name: padded(values, rows) for name, values in zip(("kl_forward", "kl_reverse"), pair, strict=True)}
         if "value" in needs:
             scores["value"] = self._values(hidden, rows)
+        if "fault_logp" in needs:
+            scores["fault_logp"] = self._fault_logp(rows, goal.temperature)
         return scores
 
+    @torch.no_grad()
+    def _fault_logp(self, rows: Sequence[Row], temperature: float) -> Float[Tensor, " batch"]:
+        """Mean log-probability of the differing tokens of each row's wrong variant; NaN where there is none."""
+        found = torch.full((len(rows),), math.nan, device=self.scorer.head.device)
+        rivals = {index: row.rival for index, row in enumerate(rows) if row.rival is not None}
+        if rivals:
+            totals = self.scorer(list(rivals.values()), temperature=temperature)["logp"].sum(dim=1)
+            found[list(rivals)] = totals / torch.tensor([float(len(rival.positions)) for rival in rivals.values()]).to(totals)
+        elif self.shards is not None:  # ranks that hold parts of one model must compute equally often
+            self.scorer.hidden(rows[:1])
+        return found
+
     def _values(self, hidden: Float[Tensor, "tokens hidden"], rows: Sequence[Row]) -> Float[Tensor, "batch time"]:
-        assert self.trainable.value_head is not None
-        return padded(self.trainable.value_head(hidden.float()).squeeze(-1), rows)
+        assert self.trainable.head is not None
+        return padded(self.trainable.head(hidden), rows)
 
     @torch.no_grad()
     def score(self, rows: Sequence[Row], fields: frozenset[str], temperature: float) -> dict[str, Float[Tensor, "batch time"]]:
         """`old`, `reference` or `value` of all rows under the weights of now, on the CPU. Every rank computes its part."""
         own: dict[str, tuple[list[float], ...]] = {}
-        for micro in self._even(micro_batches(rows, self._config.micro_tokens, packed=self.scorer.packed)):
+        for micro in self._even(micro_batches(rows, self._config.micro_tokens, packed=self._packs(rows))):
             columns = self._run(lambda rows=micro.rows: self._columns(rows, sorted(fields), temperature))  # type: ignore[misc]
             own |= {row.id: parts for row, *parts in zip(micro.rows, *columns, strict=True)}
         known = {name: parts for part in self._crew.exchange(own) for name, parts in part.items()}
@@ -180,6 +220,13 @@ class Bench:
         """While open, the model can be sampled from."""
         return nullcontext() if self.shards is None else self.shards.whole()
 
+    def refresh_reference(self) -> None:
+        """From now on KL terms are measured from the weights of now. All ranks must ask."""
+        whole = self.whole_weights()
+        self.reference = self._spare or Reference(self.trainable, as_is=True)
+        if whole is not None:
+            self.reference.model.load_state_dict(whole)
+
     def reference_weights(self) -> dict[str, Tensor]:
         """The weights of a reference that no longer are those the run began with, by `reference|<name>`."""
         assert self.reference is not None
@@ -189,7 +236,7 @@ class Bench:
         """Take `reference_weights` out of a checkpoint's tensors. False if there are none."""
         found = {name.removeprefix("reference|"): tensors.pop(name) for name in sorted(tensors) if name.startswith("reference|")}
         if found:
-            self.reference = Reference(self.trainable, as_is=True)
+            self.reference = self._spare or Reference(self.trainable, as_is=True)
             self.reference.model.load_state_dict(found)
         return bool(found)
 

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from burnish.core.errors import PolicyError
+from burnish.core.errors import InputError, PolicyError
 
 T = TypeVar("T")
 
@@ -42,17 +42,24 @@ class Crew:
     """Process group for objects, patient."""
     work: Any = None
     """Process group for tensors, strict."""
+    shards: bool = False
+    """Whether the configuration file of `accelerate launch` asks for weights to be divided (FSDP)."""
 
     @classmethod
     def here(cls) -> Crew:
-        """The crew that this process was started in, through accelerate."""
+        """The crew that this process was started in, through accelerate. Raises `InputError` if that was told to use DeepSpeed."""
+        if _told("DEEPSPEED"):
+            raise InputError(
+                "This accelerate configuration asks for DeepSpeed, which is not supported. Weights, gradients and optimiser state "
+                "are divided by FSDP2 instead, as ZeRO stage 3 does: write distributed_type: FSDP, or use torchrun and shard = true."
+            )
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
         from accelerate import PartialState
 
         state = PartialState(cpu=not torch.cuda.is_available())
         talk = dist.new_group(timeout=PATIENCE, backend="gloo")
-        return cls(state.process_index, state.num_processes, talk, dist.new_group(timeout=LIMIT))
+        return cls(state.process_index, state.num_processes, talk, dist.new_group(timeout=LIMIT), shards=_told("FSDP"))
 
     @property
     def leads(self) -> bool:
@@ -98,3 +105,8 @@ class Crew:
         if failures:
             raise RankFailed(f"Training stopped on all ranks because one failed. {'; '.join(failures)}")
         return [theirs for _, theirs in met]
+
+
+def _told(backend: str) -> bool:
+    """Whether `accelerate launch` was configured for this backend."""
+    return os.environ.get(f"ACCELERATE_USE_{backend}", "false").lower() == "true"

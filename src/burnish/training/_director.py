@@ -73,7 +73,7 @@ class Director:
         progress, controller = self.progress, self._controllers[self.progress.stage]
         if controller is None:
             self._state_after = {}
-            return Plan(streams=self._mixed(self.stage.mix))
+            return Plan(streams={"rl": 1.0} if self.stage.critic_only else self._mixed(self.stage.mix))
         measured = msgspec.structs.replace(progress.measured, products=dict(products))
         plan: Plan
         state, plan = controller.advance(self._state(controller), measured, self._options[progress.stage])
@@ -129,7 +129,9 @@ class Director:
         return {name: share for name in self._streams if (share := mix.get(name, 1.0)) > 0}
 
     def _check(self, stage: Stage) -> None:
-        if stage.controller is None and not self._mixed(stage.mix):
+        if stage.controller is None and not (stage.critic_only or self._mixed(stage.mix)):
             raise InputError("There is nothing to train on: give examples, rollouts or both, with a mix coefficient above 0.")
+        if stage.critic_only and "rl" not in self._streams:
+            raise InputError("A stage that is critic_only learns from practice. Give tasks.")
         if stage.patience is not None and not self._validated:
             raise InputError("patience needs validation examples. Give some, or leave patience out.")

@@ -23,6 +23,7 @@ from burnish.models._vocabulary import token_scores
 from burnish.training._attention import NAME
 from burnish.training._layout import lay_out
 from burnish.training._rows import Row
+from burnish.training._views import viewed_states
 
 PLAIN_ATTENTION = 512
 """Longest padded row for which the time x time scores of plain attention are kept for the backward pass."""
@@ -45,6 +46,14 @@ class TokenScorer:
         check_head(model, self._backbone, self._head)
         self.packed = self._can_pack()
         """Whether rows run packed, with shared beginnings computed once."""
+        self.embeddings: Tensor | None = None
+        """Input embeddings that stay as they are, for rows that are read as a blend."""
+
+    def freeze_embeddings(self) -> None:
+        """Keep a copy of the input embeddings of now, as the model itself looks them up (some scale them)."""
+        table = self.model.get_input_embeddings()
+        with torch.no_grad():
+            self.embeddings = table(torch.arange(table.weight.shape[0], device=table.weight.device)).detach().clone()
 
     def __call__(self, rows: Sequence[Row], *, temperature: float = 1.0, entropy: bool = False) -> dict[str, Float[Tensor, "batch time"]]:
         """`logp` of the learned tokens of each row (padded with 0) and, if asked for, `entropy` at those places."""
@@ -67,6 +76,8 @@ class TokenScorer:
 
     def hidden(self, rows: Sequence[Row]) -> Float[Tensor, "tokens hidden"]:
         """Last hidden states at the places that predict the learned tokens, row by row."""
+        if any(row.view is not None for row in rows):
+            return viewed_states(self, self._backbone, rows)
         return self._packed(rows) if self.packed else self._padded(rows)
 
     @contextmanager

@@ -58,6 +58,11 @@ class Objective(Protocol):
         """True if rows of one group must be in one micro-batch, in their order."""
         ...
 
+    @property
+    def head_only(self) -> bool:
+        """True if nothing but the scalar head learns."""
+        ...
+
     def reduce(self, batch: TokenBatch, counts: Counts) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """The reduced loss, and the plain sum of its first term (whose slope is c_t)."""
         ...
@@ -72,6 +77,7 @@ class TokenObjective:
     temperature: float = 1.0
     weight: tuple[Weight, Mapping[str, float]] | None = None
     together: bool = False
+    head_only: bool = False
 
     @property
     def needs(self) -> frozenset[str]:
@@ -95,6 +101,13 @@ class TokenObjective:
         )
         assert isinstance(total, Tensor)
         return total, (losses[0] * batch.mask).sum()
+
+    def of_the_critic(self) -> TokenObjective:
+        """The critic's terms alone. Raises `InputError` if there are none."""
+        terms = tuple(term for term in self.terms if "value" in term.loss.needs)
+        if not terms:
+            raise InputError("A stage that is critic_only needs an advantage with a critic, for example length_adaptive_gae or gae.")
+        return replace(self, terms=terms, weight=None, head_only=True)
 
     def weights(self, batch: TokenBatch) -> Float[Tensor, "batch time"] | None:
         """The detached factor on the first term: that of the rows times that of the weight plug-in."""
@@ -136,7 +149,8 @@ def objective(
 def check_provided(name: str, needs: frozenset[str], provides: frozenset[str], stream: str) -> None:
     """Raise `InputError` if a loss needs what its stream does not have."""
     if missing := sorted(needs - provides):
-        raise InputError(f"The loss {name!r} needs {', '.join(missing)}, which the stream {stream!r} does not have. Choose another loss.")
+        mend = 'Set sft_inputs = {"fault_diff": {}}.' if stream == "sft" and "fault_mask" in missing else "Choose another loss."
+        raise InputError(f"The loss {name!r} needs {', '.join(missing)}, which the stream {stream!r} does not have. {mend}")
 
 
 def _term(name: str, options: Mapping[str, float], coefficient: float) -> Term:
@@ -154,11 +168,14 @@ def plugin(family: str, name: str, kind: type[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An objective's share from one micro-batch. `coefficient` is c_t = -dL/dlogp of the weighted first term, unreduced."""
+    """An objective's share from one micro-batch.
+
+    `coefficient` is c_t = -dL/dlogp of the weighted first term, unreduced; None if that does not look at log-probabilities.
+    """
 
     value: float
     gradients: dict[str, Float[Tensor, "batch time"]]
-    coefficient: Float[Tensor, "batch time"]
+    coefficient: Float[Tensor, "batch time"] | None
 
 
 def evaluate(objective: Objective, batch: TokenBatch, counts: Counts, scale: float) -> Evaluation:
@@ -166,9 +183,9 @@ def evaluate(objective: Objective, batch: TokenBatch, counts: Counts, scale: flo
     live = {name: getattr(batch, name) for name in LIVE}
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in live.items() if tensor is not None}
     value, first = objective.reduce(replace(batch, **leaves), counts)
-    slope = torch.autograd.grad(first, leaves["logp"], retain_graph=True, allow_unused=True, materialize_grads=True)[0]
+    slope = torch.autograd.grad(first, leaves["logp"], retain_graph=True, allow_unused=True)[0]
     gradients = torch.autograd.grad(scale * value, tuple(leaves.values()), allow_unused=True, materialize_grads=True)
-    return Evaluation(float(value.detach()), dict(zip(leaves, gradients, strict=True)), -slope)
+    return Evaluation(float(value.detach()), dict(zip(leaves, gradients, strict=True)), None if slope is None else -slope)
 
 
 def token_batch(rows: Sequence[Row], scores: Mapping[str, Float[Tensor, "batch time"]], **known: Tensor | None) -> TokenBatch:

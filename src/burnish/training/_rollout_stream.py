@@ -7,9 +7,11 @@ are those of the whole step wherever it is computed.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import msgspec
@@ -24,14 +26,14 @@ from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Policy
 from burnish.objectives.base import Advantage, AdvantageBatch
 from burnish.objectives.credit import at_ends
-from burnish.objectives.shaping import overlong_penalty
+from burnish.objectives.shaping import informative, overlong_penalty
 from burnish.training._crew import Crew
 from burnish.training._objective import objective, plugin
-from burnish.training._rows import Row, positions_of
+from burnish.training._rows import Row, View, positions_of
 from burnish.training._streams import Delivery, Order, pass_indices
 from burnish.training.config import TrainConfig
 from burnish.training.curricula.history import History
-from burnish.training.rollouts import Rollout, RolloutSource, collect
+from burnish.training.rollouts import Rollout, RolloutSource, collect, greedy_rewards
 
 OFFERS = frozenset(
     {"advantage", "old", "rollout", "reference", "entropy", "group", "reward", "correct", "kl_forward", "kl_reverse"}
@@ -79,7 +81,7 @@ class RolloutStream:
         self._source, self._policy, self._config, self._on_rollouts, self._crew = source, policy, config, on_rollouts, crew
 
     def _check(self, source: RolloutSource) -> None:
-        offered = {"mask", "old", "reference", "value"} | ({"token_reward", "segment_end"} if source.credit else set())
+        offered = {"mask", "old", "reference", "value", "baseline"} | ({"token_reward", "segment_end"} if source.credit else set())
         if missing := sorted(self._needs - offered):
             mend = "Give the rollout source a `credit` function." if {"token_reward", "segment_end"} & set(missing) else "Choose another."
             raise InputError(f"The advantage {self._advantage.name!r} needs {', '.join(missing)}, which these rollouts do not have. {mend}")
@@ -96,37 +98,78 @@ class RolloutStream:
         pool = self.practised(order.history)
         chosen = [pool[index] for index in pass_indices(len(pool), config.tasks_per_step, config.seed, step)]
         sampling = Sampling(temperature=temperature, max_tokens=config.max_tokens)
-        rollouts = await self._collect(chosen, sampling, derive_seed(config.seed, "rollouts", step))
+        seed = derive_seed(config.seed, "rollouts", step)
+        groups = await self._collect(chosen, sampling, seed)
+        groups, dropped = await self._refilled(groups, chosen, pool, sampling, seed)
         seconds = time.perf_counter() - started
+        rollouts, kept = [one for group in (*groups, *dropped) for one in group], [one for group in groups for one in group]
         if self._on_rollouts is not None and self._crew.leads:
             self._on_rollouts(step, rollouts)
-        scored = [(number, rollout) for number, rollout in enumerate(rollouts) if rollout.reward is not None]
+        scored = [(number, rollout) for number, rollout in enumerate(kept) if rollout.reward is not None]
         rows = [_row(number, config.group_size, rollout) for number, rollout in scored]
         if rows:
-            rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature)
+            baselines = await self._baselines(groups, sampling) if "baseline" in self._needs else []
+            rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature, baselines)
         if config.truncated == "mask":  # they count in the comparison of rewards all the same
             rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
         outcomes = tuple((rollout.task_id, rollout.verdict.passed if rollout.verdict.scored else None) for rollout in rollouts)
-        return Delivery(rows, _report(rollouts, rows, len(chosen)) | {"rollout_s": seconds}, outcomes)
+        report = _report(rollouts, rows, len(groups) + len(dropped)) | {"rollout_s": seconds, "refilled": len(dropped)}
+        return Delivery(rows, report, outcomes)
 
     def practised(self, history: History) -> list[int]:
         """Indices of the tasks that the curriculum wants next; none: there is nothing left to practise."""
         places = {task.id: index for index, task in enumerate(self._source.tasks)}
         return list(places.values()) if self._curriculum is None else [places[name] for name in self._curriculum(list(places), history)]
 
-    async def _collect(self, chosen: Sequence[int], sampling: Sampling, seed: int) -> list[Rollout]:
-        """The rollouts of all tasks, task by task; this rank samples only its part."""
+    async def _collect(self, chosen: Sequence[int], sampling: Sampling, seed: int) -> list[list[Rollout]]:
+        """A group of rollouts for each task; this rank samples only its part."""
         crew, size = self._crew, self._config.group_size
         tasks = [self._source.tasks[index] for index in crew.mine(chosen)]
         own = await collect(self._policy, self._source, tasks, group_size=size, sampling=sampling, seed=seed) if tasks else []
         parts = crew.exchange(own)
-        return [
-            rollout
-            for place in range(len(chosen))
-            for rollout in parts[place % crew.size][place // crew.size * size : (place // crew.size + 1) * size]
-        ]
+        return [parts[n % crew.size][n // crew.size * size : (n // crew.size + 1) * size] for n in range(len(chosen))]
 
-    def _with_advantages(self, rows: list[Row], rollouts: Sequence[Rollout], order: Order, temperature: float) -> list[Row]:
+    async def _baselines(self, groups: Sequence[Sequence[Rollout]], sampling: Sampling) -> list[float]:
+        """What the greedy answer to each group's task earns; NaN where it is unscored. This rank samples its part."""
+        tasks = {task.id: task for task in self._source.tasks}
+        own = [tasks[group[0].task_id] for group in self._crew.mine(groups)]
+        parts = self._crew.exchange(await greedy_rewards(self._policy, self._source, own, sampling))
+        found = [parts[number % self._crew.size][number // self._crew.size] for number in range(len(groups))]
+        return [math.nan if reward is None else reward for reward in found]
+
+    async def _refilled(
+        self, groups: list[list[Rollout]], chosen: Sequence[int], pool: Sequence[int], sampling: Sampling, seed: int
+    ) -> tuple[list[list[Rollout]], list[list[Rollout]]]:
+        """The groups with those that teach nothing replaced as often as `refill` allows; and what was replaced.
+
+        Other tasks of the pool come first, by a shuffle of their own; then those of the step again.
+        """
+        others = [index for index in pool if index not in set(chosen)]
+        random.Random(derive_seed(seed, "refill")).shuffle(others)
+        further, dropped = cycle([*others, *chosen]), list[list[Rollout]]()
+        for number in range(self._config.refill):
+            dead = [place for place, group in enumerate(groups) if not self._teaches(group)]
+            if not dead:
+                break
+            fresh = await self._collect([next(further) for _ in dead], sampling, derive_seed(seed, "refill", number))
+            for place, group in zip(dead, fresh, strict=True):
+                dropped.append(groups[place])
+                groups[place] = group
+        return groups, dropped
+
+    def _teaches(self, group: Sequence[Rollout]) -> bool:
+        rewards = torch.tensor([math.nan if rollout.reward is None else rollout.reward for rollout in group])
+        lengths = torch.tensor([float(sum(end - start for start, end in rollout.tokens.sampled)) for rollout in group])
+        return bool(informative(self._shaped(rewards, lengths), torch.zeros(len(group), dtype=torch.int64)).any())
+
+    def _shaped(self, rewards: Tensor, lengths: Tensor) -> Tensor:
+        if not self._config.overlong_buffer:
+            return rewards
+        return rewards + overlong_penalty(lengths, limit=self._config.max_tokens, buffer=self._config.overlong_buffer)
+
+    def _with_advantages(
+        self, rows: list[Row], rollouts: Sequence[Rollout], order: Order, temperature: float, baselines: Sequence[float]
+    ) -> list[Row]:
         known: dict[str, Tensor] = {}
         if self.scored_before:
             assert order.score is not None
@@ -137,9 +180,9 @@ class RolloutStream:
             given = [self._source.credit(rollout) for rollout in rollouts]
             ends, scores = [ends for ends, _ in given], [scores for _, scores in given]
             credit["token_reward"], credit["segment_end"] = at_ends(ends, scores, mask)
-        rewards = torch.tensor([row.reward for row in rows])
-        if self._config.overlong_buffer:
-            rewards = rewards + overlong_penalty(mask.sum(dim=1), limit=self._config.max_tokens, buffer=self._config.overlong_buffer)
+        if baselines:
+            credit["baseline"] = torch.tensor([baselines[row.group] for row in rows])
+        rewards = self._shaped(torch.tensor([row.reward for row in rows]), mask.sum(dim=1))
         batch = AdvantageBatch(reward=rewards, group=torch.tensor([row.group for row in rows]), mask=mask, **known, **credit)
         advantages = self._advantage.function(batch, self._options)
         fields = {"reference": known["reference"]} if "reference" in known else {}
@@ -149,7 +192,7 @@ class RolloutStream:
 
 
 def _row(number: int, group_size: int, rollout: Rollout) -> Row:
-    name = f"{rollout.task_id}#{number % group_size}"
+    name = f"{rollout.task_id}#{number}"
     return Row(
         id=name,
         ids=rollout.tokens.ids,
@@ -158,6 +201,7 @@ def _row(number: int, group_size: int, rollout: Rollout) -> Row:
         reward=rollout.reward,
         correct=rollout.verdict.passed,
         group=number // group_size,
+        view=View(blocks=rollout.parallel) if rollout.parallel else None,
     )
 
 

@@ -6,11 +6,25 @@ Masks come from what was sampled or from the renderer's supervised range, never 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from burnish.core.errors import InputError
 from burnish.core.records import Example
 from burnish.models.base import Renderer
+from burnish.training.inputs._step_ends import line_ends, paragraph_ends
+from burnish.training.inputs._texts import pieces
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a row is read where that is not simply its tokens one after another; see `training._views`."""
+
+    hidden: tuple[int, ...] = ()
+    """Positions that no later token sees."""
+    blocks: tuple[tuple[tuple[int, int], ...], ...] = ()
+    """Blocks of parallel paths, as in `models.Request.parallel`."""
+    blend: float = 0.0
+    """Share of the model's own guess in what is read at the learned positions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +45,9 @@ class Row:
     correct: bool = False
     group: int = 0
     fields: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    view: View | None = None
+    rival: Row | None = None
+    """A wrong variant to compare with, its differing tokens as positions."""
 
     def __post_init__(self) -> None:
         if self.rollout is not None and len(self.rollout) != len(self.positions):
@@ -70,16 +87,41 @@ def supervised_row(example: Example, renderer: Renderer) -> Row:
     return Row(id=example.id, ids=tuple(ids), positions=positions_of(name, [supervised]), weight=example.weight)
 
 
-def labelled_row(example: Example) -> Row:
-    """The row of an example with judged steps: `meta["steps"]` lists `[last token of the step, label in 0 … 1]`.
+def scored_row(example: Example, renderer: Renderer) -> Row:
+    """The row of an answer that a reward model scores: the head reads the hidden state of its last token."""
+    row = supervised_row(example, renderer)
+    return replace(row, ids=(*row.ids, 0), positions=(len(row.ids),), rollout=None)
 
-    The head reads the hidden state of that last token, which is where the token after it would be predicted.
+
+def labelled_row(example: Example, renderer: Renderer) -> Row:
+    """The row of an example with judged steps, labels in 0 … 1.
+
+    `meta["steps"]` lists `[last token of the step, label]`; or `meta["lines"]` (`meta["paragraphs"]`) lists the labels of the
+    first lines (paragraphs) of the answer, None where one was not judged. The head reads the hidden state of the step's last
+    token, which is where the token after it would be predicted.
     """
-    name, steps = f"Example {example.id!r}", example.meta.get("steps")
-    if example.tokens is None or not steps:
-        raise InputError(f"{name} has no labelled steps. Give it tokens and meta['steps'] = [[last token, label], …].")
+    name = f"Example {example.id!r}"
+    ids, steps = _steps(example, renderer)
+    if not steps:
+        raise InputError(
+            f"{name} has no labelled steps. Give it tokens and meta['steps'] = [[last token, label], …], or meta['lines'] = [label, …]."
+        )
     ends, labels = zip(*sorted((int(end), float(label)) for end, label in steps), strict=True)
-    if not 0 <= ends[0] <= ends[-1] < len(example.tokens.ids) or not all(0 <= label <= 1 for label in labels):
-        raise InputError(f"{name} has a step outside its {len(example.tokens.ids)} tokens, or a label outside 0 … 1.")
-    ids, positions = (*example.tokens.ids, 0), tuple(end + 1 for end in ends)
-    return Row(id=example.id, ids=ids, positions=positions, weight=example.weight, fields={"returns": labels})
+    if not 0 <= ends[0] <= ends[-1] < len(ids) or not all(0 <= label <= 1 for label in labels):
+        raise InputError(f"{name} has a step outside its {len(ids)} tokens, or a label outside 0 … 1.")
+    return Row(id=example.id, ids=(*ids, 0), positions=tuple(end + 1 for end in ends), weight=example.weight, fields={"returns": labels})
+
+
+def _steps(example: Example, renderer: Renderer) -> tuple[tuple[int, ...], list[tuple[int, float]]]:
+    """Ids, and the last token of each labelled step with its label."""
+    if "steps" in example.meta:
+        return (() if example.tokens is None else example.tokens.ids), [(end, label) for end, label in example.meta["steps"]]
+    row = supervised_row(example, renderer)
+    first, texts = row.positions[0], pieces(renderer, row.ids[row.positions[0] :])
+    labels = [(name, values) for name in ("lines", "paragraphs") if (values := example.meta.get(name))]
+    if not labels:
+        return row.ids, []
+    ends = (line_ends if labels[0][0] == "lines" else paragraph_ends)(texts)
+    if len(labels[0][1]) > len(ends):
+        raise InputError(f"Example {example.id!r} has {len(labels[0][1])} labels for {len(ends)} {labels[0][0]} of its answer.")
+    return row.ids, [(first + end, label) for end, label in zip(ends, labels[0][1], strict=False) if label is not None]

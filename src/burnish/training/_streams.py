@@ -20,11 +20,13 @@ from burnish.core.errors import InputError
 from burnish.core.records import Example
 from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Renderer
+from burnish.objectives.preferences.base import divergence
 from burnish.training._objective import Objective, objective
-from burnish.training._preference import Preference, preference_objective
+from burnish.training._preference import Preference, answer_objective, answer_rows, mismatched
 from burnish.training._rows import Row, labelled_row, supervised_row
 from burnish.training.config import TrainConfig
 from burnish.training.curricula.history import History
+from burnish.training.inputs.base import Inputs
 
 Score = Callable[[Sequence[Row], frozenset[str], float], dict[str, Float[Tensor, "batch time"]]]
 """`score(rows, fields, temperature)`: `old`, `reference` or `value` of the learned tokens under the weights of now."""
@@ -84,21 +86,25 @@ class ExampleStream:
 
     async def deliver(self, step: int, order: Order = Order()) -> Delivery:
         """The examples of this delivery."""
-        chosen = pass_indices(len(self.rows), self._config.batch_size, self._config.seed, step)
-        return Delivery([row for index in chosen for row in self.rows[index]])
+        return Delivery([row for index in self._chosen(step) for row in self.rows[index]])
+
+    def _chosen(self, step: int) -> list[int]:
+        return pass_indices(len(self.rows), self._config.batch_size, self._config.seed, step)
 
 
 class SupervisedStream(ExampleStream):
-    """Examples to imitate. Under the name `validation` they are only measured."""
+    """Examples to imitate, as the `sft_inputs` have them read. Under the name `validation` they are only measured."""
 
     def __init__(self, examples: Sequence[Example], renderer: Renderer, config: TrainConfig, *, name: str = "sft") -> None:
         """Raises `InputError` if there is no example, or one without a token to learn."""
-        rows = [(supervised_row(example, renderer),) for example in examples]
-        super().__init__(rows, examples, config)
-        self.name = name
-        provides = {"reference", "entropy", "kl_forward", "kl_reverse"}
-        provides |= {"rollout"} if all(row.rollout is not None for (row,) in rows) else set()
         trained = name == "sft"
+        self._renderer, self.inputs = renderer, Inputs.named(config.sft_inputs, measured=not trained)
+        read = [(self.inputs.apply(supervised_row(example, renderer), example, renderer), example) for example in examples]
+        self._learned = [(row, example) for row, example in read if row is not None]
+        super().__init__([(row,) for row, _ in self._learned], examples, config)
+        self.name = name
+        provides = {"reference", "entropy", "kl_forward", "kl_reverse"} | self.inputs.provides
+        provides |= {"rollout"} if all(row.rollout is not None for (row,) in self.rows) else set()
         self.objective = objective(
             config.sft_loss if trained else "nll",
             config.sft_options if trained else {},
@@ -109,20 +115,40 @@ class SupervisedStream(ExampleStream):
             weight_options=config.sft_weight_options,
         )
 
+    async def deliver(self, step: int, order: Order = Order()) -> Delivery:
+        """The examples of this delivery, with what the inputs draw for its pass."""
+        seed = derive_seed(self._config.seed, "inputs", step // self.steps_per_pass)
+        return Delivery([row for index in self._chosen(step) if (row := self._drawn(index, seed)) is not None])
+
+    def _drawn(self, index: int, seed: int) -> Row | None:
+        row, example = self._learned[index]
+        return self.inputs.apply(row, example, self._renderer, drawn=True, seed=derive_seed(seed, index))
+
 
 class PreferenceStream(ExampleStream):
-    """Pairs of answers to the same prompt, the better one first."""
+    """Pairs of answers to the same prompt, the better one first; or answers judged one by one."""
 
     name = "preference"
 
-    def __init__(self, pairs: Sequence[Preference], renderer: Renderer, config: TrainConfig) -> None:
-        """Raises `InputError` if there is no pair, or one without a token to learn."""
-        rows = [
-            tuple(replace(supervised_row(example, renderer), group=index, correct=example is pair[0]) for example in pair)
-            for index, pair in enumerate(pairs)
-        ]
-        super().__init__(rows, [example for pair in pairs for example in pair], config)
-        self.objective = preference_objective(config.preference_loss, config.preference_options)
+    def __init__(self, pairs: Sequence[Preference], judged: Sequence[Example], renderer: Renderer, config: TrainConfig) -> None:
+        """Raises `InputError` if there is no answer, one without a token to learn, or the wrong sort for the loss."""
+        self.answers = answer_objective(config.preference_loss, config.preference_options)
+        self.objective = self.answers
+        rows = answer_rows(self.answers, pairs, judged, renderer)
+        super().__init__(rows, [*(example for pair in pairs for example in pair), *judged], config)
+
+    async def deliver(self, step: int, order: Order = Order()) -> Delivery:
+        """The answers of this delivery. Where they are judged one by one, each knows how far the policy has drifted on average."""
+        delivery = await super().deliver(step, order)
+        if self.answers.paired:
+            return delivery
+        drift, rows = 0.0, mismatched(delivery.rows)
+        if rows:
+            assert order.score is not None
+            known = order.score(rows, frozenset({"old", "reference"}), 1.0)
+            drift = float(divergence(known["old"].sum(dim=1), known["reference"].sum(dim=1)))
+        told = [replace(row, fields={**row.fields, "divergence": (drift,) * len(row.positions)}) for row in delivery.rows]
+        return replace(delivery, rows=told)
 
 
 class ValueStream(ExampleStream):
@@ -130,11 +156,15 @@ class ValueStream(ExampleStream):
 
     name = "value"
 
-    def __init__(self, examples: Sequence[Example], config: TrainConfig) -> None:
+    def __init__(self, examples: Sequence[Example], renderer: Renderer, config: TrainConfig) -> None:
         """Raises `InputError` if there is no example, or one without labelled steps."""
-        super().__init__([(labelled_row(example),) for example in examples], examples, config)
+        super().__init__([(labelled_row(example, renderer),) for example in examples], examples, config)
         self.objective = objective(
-            config.value_loss, {}, stream=self.name, provides=frozenset({"value", "returns"}), aggregation=config.aggregation
+            config.value_loss,
+            config.value_options,
+            stream=self.name,
+            provides=frozenset({"value", "returns"}),
+            aggregation=config.aggregation,
         )
 
 

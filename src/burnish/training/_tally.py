@@ -27,6 +27,7 @@ class Tally:
     mass: float = 0.0
     square: float = 0.0
     still: float = 0.0
+    peaks: list[float] = field(default_factory=list)
     sampler: list[Sequence[float | None]] = field(default_factory=list)
     trainer: list[list[float]] = field(default_factory=list)
     with_old: float = 0.0
@@ -43,15 +44,11 @@ class Tally:
     @torch.no_grad()
     def add(self, micro: MicroBatch, batch: TokenBatch, evaluation: Evaluation) -> None:
         """Count one evaluated micro-batch."""
-        mask, pull = batch.mask, evaluation.coefficient * batch.mask
-        count = float(mask.sum())
+        mask, count = batch.mask, float(batch.mask.sum())
         self.loss += evaluation.value
         self.tokens += micro.tokens
-        self.counted += count
-        self.coefficient += float(pull.sum())
-        self.mass += float(pull.abs().sum())
-        self.square += float((pull**2).sum())
-        self.still += float((mask * (pull == 0)).sum())
+        if evaluation.coefficient is not None:
+            self._add_coefficients(evaluation.coefficient * mask, mask)
         if batch.advantage is not None:
             self._add_policy(micro, batch, evaluation)
         if batch.reference is not None:
@@ -61,11 +58,20 @@ class Tally:
             self.with_entropy += count
             self.entropy += float((batch.entropy * mask).sum())
 
+    def _add_coefficients(self, pull: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"]) -> None:
+        self.counted += float(mask.sum())
+        self.coefficient += float(pull.sum())
+        self.mass += float(pull.abs().sum())
+        self.square += float((pull**2).sum())
+        self.still += float((mask * (pull == 0)).sum())
+        self.peaks.append(float(pull.abs().max()))
+
     def _add_policy(self, micro: MicroBatch, batch: TokenBatch, evaluation: Evaluation) -> None:
         assert batch.advantage is not None
         signal = batch.mask * (batch.advantage != 0)
-        self.with_advantage += float(signal.sum())
-        self.clipped += float((signal * (evaluation.coefficient == 0)).sum())
+        if evaluation.coefficient is not None:
+            self.with_advantage += float(signal.sum())
+            self.clipped += float((signal * (evaluation.coefficient == 0)).sum())
         for row, logp in zip(micro.rows, batch.logp.tolist(), strict=True):
             if row.rollout is not None:
                 self.sampler.append(row.rollout)
@@ -108,7 +114,7 @@ class Tally:
             "rollout_outside": found.outside,
         }
         measured = {name: total / count for name, (total, count) in means.items() if count}
-        return measured | (agreement if found.tokens else {})
+        return measured | ({"coefficient_max": max(self.peaks)} if self.peaks else {}) | (agreement if found.tokens else {})
 
 
 def _k3_sum(difference: Float[Tensor, "batch time"], mask: Float[Tensor, "batch time"]) -> float:

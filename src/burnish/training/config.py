@@ -34,9 +34,13 @@ class Stage(Record):
     """Begin with fresh moments, as if this were a new run."""
     refresh_reference: bool = False
     """KL terms and preferences are measured from the weights at the beginning of this stage."""
+    critic_only: bool = False
+    """Practise, but train the critic alone, from the returns of an advantage that has one; the policy stands still (VAPO)."""
 
     def __post_init__(self) -> None:
         _check_mix(self.mix)
+        if self.critic_only and (self.controller is not None or self.mix):
+            raise InputError("A stage that is critic_only trains nothing else. Leave its controller and mix out.")
 
 
 class TrainConfig(Record):
@@ -84,6 +88,9 @@ class TrainConfig(Record):
     sft_weight: str | None = None
     """Weight on the supervised loss (a name or an import path), for example `pear_token`. Needs examples with log-probabilities."""
     sft_weight_options: dict[str, float] = {}
+    sft_inputs: dict[str, dict[str, float]] = {}
+    """What the supervised stream reads instead of the plain tokens: inputs (`burnish list inputs`, or import paths) with their
+    options, for example `{"past_generation": {"share": 0.05}}`. They apply in this order."""
     rl_loss: str = "ppo_clip"
     """Loss of the reinforcement-learning stream."""
     rl_options: dict[str, float] = {}
@@ -99,10 +106,12 @@ class TrainConfig(Record):
     value_coefficient: float = 1.0
     """Coefficient of the critic's loss, for advantages that need a critic."""
     preference_loss: str = "dpo"
-    """Loss of the preference stream."""
+    """Loss of the preference stream: on pairs `dpo`, `ipo`, or `bradley_terry` (a reward model: a head scores whole answers, the
+    weight of the better example is the pair's strength); on answers judged one by one `kto`."""
     preference_options: dict[str, float] = {}
     value_loss: str = "step_label"
     """Loss of the value stream (a process reward model)."""
+    value_options: dict[str, float] = {}
     aggregation: Aggregation | None = None
     """How token losses are reduced. None: as the loss says."""
     kl: float = 0.0
@@ -116,6 +125,8 @@ class TrainConfig(Record):
     """Tasks per reinforcement-learning step."""
     group_size: int = 8
     """Completions per task."""
+    refill: int = 0
+    """Dynamic sampling: groups whose rewards are all the same are replaced by groups of further tasks, up to so many times (DAPO)."""
     updates_per_step: int = 1
     """Optimiser updates on the same completions. Above 1, clipping is what keeps the policy close."""
     temperature: float = 1.0
@@ -149,7 +160,7 @@ class TrainConfig(Record):
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must be greater than 0.")
-        for name in ("warmup", "weight_decay", "kl", "validate_every", "value_coefficient", "overlong_buffer"):
+        for name in ("warmup", "weight_decay", "kl", "validate_every", "value_coefficient", "overlong_buffer", "refill"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} = {getattr(self, name)}: it must not be negative.")
         for name in ("steps", "lora", "patience"):

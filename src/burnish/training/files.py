@@ -21,6 +21,7 @@ import msgspec
 from burnish.core.errors import InputError
 from burnish.core.records import Record
 from burnish.training.config import TrainConfig
+from burnish.training.rollouts import Paths
 
 
 class TrainPlan(Record, forbid_unknown_fields=True):
@@ -36,8 +37,15 @@ class TrainPlan(Record, forbid_unknown_fields=True):
     """Task set or JSONL file of tasks for the stream `rl`. Their hidden checks are used: give training tasks."""
     reward: str = "shaped"
     """Reward of the stream `rl`: a name or an import path."""
+    credit: str = ""
+    """Rewards inside of an answer, for the advantages `token_credit`, `step_credit`, `span_gae`: the checkpoint folder of a process
+    reward model (line by line), or the import path of a function (`RolloutSource.credit`)."""
+    paths: Paths | None = None
+    """How the answers of the stream `rl` fork into parallel paths, for example `{ count = 2, tokens = 512 }`. None: they do not."""
     preferences: str = ""
     """JSONL file of examples for the stream `preference`, alternating better and worse."""
+    judged: str = ""
+    """JSONL file of examples for the stream `preference`, judged one by one in `meta["desirable"]` (loss `kto`)."""
     labelled: str = ""
     """JSONL file of examples with judged steps for the stream `value`."""
     validation: str = ""

@@ -16,8 +16,21 @@ import msgspec
 from burnish.core.errors import InputError
 from burnish.core.records import Diagnostic, Message, Record, Sampling, Task, TokenRecord, Verdict
 from burnish.core.seeds import derive_seed
+from burnish.models._paths import Blocks, PathTags, generate_with_paths
 from burnish.models.base import Completion, Policy, Request
+from burnish.training.inputs._texts import encoded
 from burnish.verifiers.base import Limits, Verifier, view
+
+
+class Paths(Record, forbid_unknown_fields=True):
+    """Answers that fork (Parallel-R1): at each opening tag `count` paths are sampled side by side, then what follows sees all of them."""
+
+    count: int = 2
+    blocks: int = 4
+    """Most blocks of paths in one answer."""
+    tokens: int = 256
+    """Most tokens of one path; `max_tokens` bounds what is written outside of paths."""
+    tags: PathTags = PathTags()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +49,8 @@ class RolloutSource:
     limits: Limits = Limits()
     credit: Callable[[Rollout], tuple[Sequence[int], Sequence[float]]] | None = None
     """Rewards inside a completion: the last sampled token (from 0) of each step or span, and its score."""
+    paths: Paths | None = None
+    """How answers fork. None: they do not. Needs the engine `transformers`."""
 
 
 class Rollout(Record):
@@ -49,6 +64,8 @@ class Rollout(Record):
     reward: float | None
     stop_reason: str
     policy_version: str
+    parallel: tuple[tuple[tuple[int, int], ...], ...] = ()
+    """Token ranges of its parallel paths, by block."""
 
 
 async def collect(
@@ -74,6 +91,13 @@ async def collect(
     return [task.result() for task in running]
 
 
+async def greedy_rewards(policy: Policy, source: RolloutSource, tasks: Sequence[Task], sampling: Sampling) -> list[float | None]:
+    """What the likeliest answer to each task earns: ReMax's baseline. None where it is unscored."""
+    greedy = msgspec.structs.replace(sampling, temperature=0.0)
+    rollouts = await asyncio.gather(*(_rollout(policy, source, task, greedy) for task in tasks))
+    return [rollout.reward for rollout in rollouts]
+
+
 REFUSED = ("top_p", "top_k", "min_p", "constraint", "switches")
 """Settings that make the sampler draw from another distribution than the one that the trainer computes."""
 
@@ -94,7 +118,7 @@ def check_on_policy(sampling: Sampling) -> None:
 async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: Sampling) -> Rollout:
     messages = tuple(source.messages(task))
     prompt = tuple(policy.renderer.render(messages))
-    completion = await policy.generate(Request(prompt_ids=prompt, sampling=sampling, messages=messages))
+    completion, parallel = await _written(policy, source.paths, Request(prompt_ids=prompt, sampling=sampling, messages=messages))
     _check_known(policy, prompt, completion)
     artefact = source.extract(task, completion.text)
     verdict = await _judge(source, task, artefact)
@@ -107,7 +131,23 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
         reward=_reward(source, task, verdict) if completion.ids and completion.stop_reason != "cancelled" else None,
         stop_reason=completion.stop_reason,
         policy_version=completion.policy_version,
+        parallel=parallel,
     )
+
+
+async def _written(policy: Policy, paths: Paths | None, request: Request) -> tuple[Completion, Blocks]:
+    if paths is None:
+        return await policy.generate(request), ()
+    forked = await generate_with_paths(
+        policy,
+        request,
+        lambda text: encoded(policy.renderer, text),
+        paths=paths.count,
+        blocks=paths.blocks,
+        path_tokens=paths.tokens,
+        tags=paths.tags,
+    )
+    return forked.completion, forked.parallel
 
 
 def _check_known(policy: Policy, prompt: tuple[int, ...], completion: Completion) -> None:

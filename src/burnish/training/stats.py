@@ -25,6 +25,8 @@ class StreamStats(Record):
     """Completions without a reward (infrastructure faults, undecided verdicts)."""
     dead_groups: float | None = None
     """Share of groups without any learning signal: all rewards the same, or fewer than two scored."""
+    refilled: int | None = None
+    """Groups that taught nothing and were replaced (`refill`). Rewards, dead groups and truncation count them too."""
     truncated: float | None = None
     """Share of completions that hit the token limit."""
     response_tokens: float | None = None
@@ -53,6 +55,8 @@ class StreamStats(Record):
     """Mean entropy per token in nats, over the whole vocabulary; where a loss or a controller reads it."""
     coefficient_mean: float | None = None
     """Mean c_t: how strongly a token's log-probability is pushed up (below 0: down), before the reduction."""
+    coefficient_max: float | None = None
+    """The largest |c_t|."""
     coefficient_zero: float | None = None
     """Share of loss tokens that are not pushed at all."""
     coefficient_ess: float | None = None

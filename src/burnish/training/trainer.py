@@ -11,38 +11,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypedDict, Unpack
+from typing import Protocol, Unpack
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
 from burnish.core.errors import InputError, PolicyError
-from burnish.core.records import Example
 from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Policy
 from burnish.objectives.controllers.base import Measured, Plan, inner_products
 from burnish.training import _checkpoint
-from burnish.training._adapters import Reference
 from burnish.training._bench import Bench, NotFinite
 from burnish.training._checkpoint import TrainerState
 from burnish.training._crew import Crew
 from burnish.training._director import Director, Progress
 from burnish.training._micro import MicroBatch
-from burnish.training._objective import Counts, Objective, denominators
+from burnish.training._objective import Counts, Objective, TokenObjective, denominators
 from burnish.training._optimizer import learning_rate
-from burnish.training._preference import Preference
 from burnish.training._reports import entropies, planned_objective, stream_stats
 from burnish.training._rollout_stream import RolloutStream
 from burnish.training._rows import Row
-from burnish.training._streams import Delivery, Order, PreferenceStream, Stream, SupervisedStream, ValueStream
+from burnish.training._sources import Options, head_of, make_streams, needs_of
+from burnish.training._streams import Delivery, Order, SupervisedStream
 from burnish.training._tally import Tally
-from burnish.training.config import STREAMS, TrainConfig
-from burnish.training.rollouts import Rollout, RolloutSource
+from burnish.training.config import TrainConfig
 from burnish.training.stats import StepStats
 
 
@@ -58,29 +55,6 @@ class TrainablePolicy(Policy, Protocol):
     def exclusive(self) -> AbstractContextManager[object]:
         """While open, nothing is generated."""
         ...
-
-
-class Options(TypedDict, total=False):
-    """What there is to learn from, and who listens. At least one of the first four is needed."""
-
-    examples: Sequence[Example]
-    """Stream `sft`: conversations or token records to imitate."""
-    rollouts: RolloutSource | None
-    """Stream `rl`: tasks, how to ask, how to judge, how to reward."""
-    preferences: Sequence[Preference]
-    """Stream `preference`: pairs of answers, the better one first."""
-    labelled: Sequence[Example]
-    """Stream `value`: examples with judged steps in `meta["steps"]`."""
-    validation: Sequence[Example]
-    """Only measured: every `validate_every` steps and at the end. The best weights are kept."""
-    resume: bool
-    """Go on from the newest checkpoint in the folder, or start if there is none."""
-    on_step: Callable[[StepStats], None] | None
-    """Gets the report of every step (on rank 0)."""
-    on_rollouts: Callable[[int, Sequence[Rollout]], None] | None
-    """Sees everything that was sampled, scored or not (on rank 0)."""
-    should_stop: Callable[[], bool] | None
-    """Asked after each step; a stopped run can be resumed."""
 
 
 @dataclass(frozen=True)
@@ -114,31 +88,21 @@ class Trainer:
         self._policy, self._folder, self._config = policy, Path(folder), config
         self._on_step, self._should_stop = options.get("on_step"), options.get("should_stop")
         self._crew = Crew.here()
-        self._streams = self._make_streams(options)
-        if not set(self._streams) - {"validation"}:
-            raise InputError("There is nothing to train on: give examples, rollouts or both, with a mix coefficient above 0.")
+        self._streams = make_streams(options, policy, config, self._crew)
+        kind_of_head = head_of(self._streams, config)
         self._director = Director(config.plan(), self._streams)
         self.steps = self._count_steps()
         self._prepare_folder(options.get("resume", False))
-        if config.shard and any(stage.refresh_reference for stage in config.stages):
-            raise InputError("refresh_reference needs whole weights on every rank. Leave shard out.")
-        self._bench = Bench(policy.model, config, self._needs(), self._crew, measure_entropy=self._director.controlled)
+        self._bench = Bench(
+            policy.model,
+            config,
+            needs_of(self._streams),
+            self._crew,
+            measure_entropy=self._director.controlled,
+            head=kind_of_head,
+            refresh=any(stage.refresh_reference for stage in config.stages),
+        )
         self._refreshed = self._updating = False
-
-    def _make_streams(self, options: Options) -> dict[str, Stream]:
-        config, renderer, streams = self._config, self._policy.renderer, list[Stream]()
-        unused = {name for name in STREAMS if all(stage.controller is None and stage.mix.get(name, 1.0) == 0 for stage in config.plan())}
-        if (examples := options.get("examples")) and "sft" not in unused:
-            streams.append(SupervisedStream(examples, renderer, config))
-        if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
-            streams.append(RolloutStream(rollouts, self._policy, config, options.get("on_rollouts"), self._crew))
-        if (pairs := options.get("preferences")) and "preference" not in unused:
-            streams.append(PreferenceStream(pairs, renderer, config))
-        if (labelled := options.get("labelled")) and "value" not in unused:
-            streams.append(ValueStream(labelled, config))
-        if validation := options.get("validation"):
-            streams.append(SupervisedStream(validation, renderer, config, name="validation"))
-        return {stream.name: stream for stream in streams}
 
     def _count_steps(self) -> int:
         """Steps of the whole run, as far as the learning rate must know them."""
@@ -146,10 +110,6 @@ class Trainer:
         planned = sum(stage.steps or 0 for stage in self._config.plan())
         open_ended = self._config.plan()[-1].steps is None
         return self._config.steps or (planned + passes if open_ended else planned)
-
-    def _needs(self) -> frozenset[str]:
-        scored = [stream.scored_before for stream in self._streams.values() if isinstance(stream, RolloutStream)]
-        return frozenset[str]().union(*scored, *(stream.objective.needs for stream in self._streams.values()))
 
     def _prepare_folder(self, resume: bool) -> None:
         if self._crew.leads:
@@ -209,7 +169,7 @@ class Trainer:
         if self._director.stage.reset_optimizer:
             self._bench.optimizer.reset()
         if self._director.stage.refresh_reference and self._bench.reference is not None:
-            self._bench.reference = Reference(self._bench.trainable, as_is=True)
+            self._bench.refresh_reference()
             self._refreshed = True
 
     async def _next(self) -> StepStats:
@@ -269,6 +229,8 @@ class Trainer:
 
     def _part(self, name: str, delivery: Delivery, plan: Plan) -> _Part:
         goal = planned_objective(self._streams[name].objective, name, plan)
+        if self._director.stage.critic_only and isinstance(goal, TokenObjective):
+            goal = goal.of_the_critic()
         counts = denominators(delivery.rows, self._config.max_tokens)
         return _Part(name, goal, self._bench.divide(delivery.rows, goal), counts, plan.streams.get(name, 1.0))
 
@@ -387,7 +349,7 @@ class Trainer:
         found = _checkpoint.checkpoints(self._folder)
         if not found:
             return
-        same_weights = self._bench.trainable.adapter is not None or self._bench.reference is not None
+        same_weights = self._bench.keeps_beginning
         state, tensors = _checkpoint.load(found[-1], self._state(), same_weights=same_weights)
         if state.step < self.steps and any(name.endswith("|weight") for name in tensors):
             raise InputError(

@@ -46,11 +46,15 @@ class JudgedBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceLoss(Formula):
-    """A loss on answers. `batch` is the kind of batch that it takes, `needs` are optional fields of that."""
+    """A loss on answers. `batch` is the kind of batch that it takes, `needs` are optional fields of that.
+
+    `scores`: `chosen` and `rejected` are scores of a reward model, not log-probabilities.
+    """
 
     kind: ClassVar[str] = "preference loss"
     function: Callable[[Any, Mapping[str, Any]], Float[Tensor, " pairs"]]
     batch: type[PairBatch] | type[JudgedBatch] = PairBatch
+    scores: bool = False
 
 
 def pairs_of(batch: TokenBatch, strength: Float[Tensor, " pairs"] | None = None) -> PairBatch:

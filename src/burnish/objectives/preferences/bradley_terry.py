@@ -23,6 +23,7 @@ def _bradley_terry(batch: PairBatch, options: Mapping[str, float]) -> Float[Tens
 bradley_terry = PreferenceLoss(
     name="bradley_terry",
     function=_bradley_terry,
+    scores=True,
     formula="-strength log sigmoid(r_w - r_l) + center (r_w + r_l)^2",
     source="code and debugging spec, RewardRanker (arXiv 2504.09643); medical spec, WiNGPT-3.0 (arXiv 2505.17387)",
     defaults={"center": 0.0},

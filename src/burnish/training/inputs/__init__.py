@@ -1,1 +1,1 @@
-"""Input transforms: what the model reads instead of the plain tokens, and where the loss looks. Pure functions on ids and masks."""
+"""Inputs: what the model reads instead of the plain tokens of an example, and where the loss looks. One plug-in per module."""

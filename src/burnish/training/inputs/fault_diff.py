@@ -1,14 +1,22 @@
-"""Where a right program differs from its near-identical wrong variant: the tokens that FAIT leans on.
+"""Where a right answer differs from its near-identical wrong variant: the tokens that FAIT leans on.
 
-Lines are compared first, then the tokens of lines that replace each other; lines without a partner differ as a whole.
-Source: objectives spec, 2 (FAIT; arXiv 2503.16913).
+The variant is `meta["wrong"]`, the whole text of the wrong answer; an example without one has no difference. Lines are
+compared first, then the tokens of lines that replace each other; lines without a partner differ as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import NamedTuple
+
+from burnish.core.records import Example
+from burnish.models.base import Renderer
+from burnish.training._rows import Row
+from burnish.training.inputs._texts import answer_ids, pieces
+from burnish.training.inputs.base import Input
 
 Range = tuple[int, int]
 
@@ -31,6 +39,18 @@ def fault_masks(right: Sequence[str], wrong: Sequence[str]) -> FaultMasks:
         _mark(right_mask, ours)
         _mark(wrong_mask, theirs)
     return FaultMasks(tuple(right_mask), tuple(wrong_mask))
+
+
+def _fault_diff(row: Row, example: Example, renderer: Renderer, dice: random.Random, options: Mapping[str, float]) -> Row:
+    first = row.positions[0]
+    right, wrong = row.ids[first:], answer_ids(renderer, example, str(example.meta.get("wrong", "")))
+    wrong = wrong if right[-1] == wrong[-1] else wrong[:-1]  # both end their turn, or neither does
+    masks = fault_masks(pieces(renderer, right), pieces(renderer, wrong)) if "wrong" in example.meta else FaultMasks((), ())
+    differs = {first + index for index, marked in enumerate(masks.right) if marked}
+    places = tuple(first + index for index, marked in enumerate(masks.wrong) if marked)
+    rival = Row(id=f"{row.id} (wrong)", ids=(*row.ids[:first], *wrong), positions=places) if places else None
+    fields = {**row.fields, "fault_mask": tuple(float(position in differs) for position in row.positions)}
+    return replace(row, fields=fields, rival=rival)
 
 
 def _differences(right: Sequence[str], wrong: Sequence[str]) -> Iterator[tuple[Range, Range]]:
@@ -61,3 +81,13 @@ def _mark(mask: list[bool], where: Range) -> None:
     if start == stop:  # nothing of its own here: the token with which it goes on
         start, stop = min(start, len(mask) - 1), min(start, len(mask) - 1) + 1
     mask[max(start, 0) : stop] = [True] * (stop - max(start, 0))
+
+
+fault_diff = Input(
+    name="fault_diff",
+    function=_fault_diff,
+    provides=frozenset({"fault_mask", "fault_logp"}),
+    measured=False,
+    formula='fault_mask = 1 on tokens in which answer and meta["wrong"] differ; fault_logp = mean logp of the variant\'s own',
+    source="objectives spec, 2 (FAIT; arXiv 2503.16913)",
+)

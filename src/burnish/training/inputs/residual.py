@@ -1,38 +1,34 @@
-"""Residual embeddings of intuitive fine-tuning: learned positions are read as a blend of the gold token and the model's guess.
+"""Intuitive fine-tuning: learned positions are read as a blend of the gold token and what the model would have put there.
 
-First a pass without gradient over the gold tokens gives the guesses, then `blended_embeddings` go in as `inputs_embeds`.
-Source: objectives spec, 2 (IFT; arXiv 2405.11870).
+For the losses `ift` and `ift_cumsum`. The embeddings that are blended stay those of the model that the run began with.
 """
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+import random
+from collections.abc import Mapping
+from dataclasses import replace
 
-SHARE = 0.2
-"""Published share of the guess."""
-
-
-def guesses(greedy: Int[Tensor, "batch time"], ids: Int[Tensor, "batch time"]) -> Int[Tensor, "batch time"]:
-    """What the model would have put at each position. `greedy` is the likeliest *next* token, so it moves right by one.
-
-    Nothing predicts the first position: it keeps its own id.
-    """
-    return torch.cat([ids[:, :1], greedy[:, :-1]], dim=1)
+from burnish.core.errors import InputError
+from burnish.core.records import Example
+from burnish.models.base import Renderer
+from burnish.training._rows import Row, View
+from burnish.training.inputs.base import Input
 
 
-def blended_embeddings(
-    embedding: Float[Tensor, "vocabulary hidden"],
-    ids: Int[Tensor, "batch time"],
-    guess: Int[Tensor, "batch time"],
-    learned: Bool[Tensor, "batch time"],
-    share: float = SHARE,
-) -> Float[Tensor, "batch time hidden"]:
-    """(1 - share) E[id] + share E[guess] at learned positions, E[id] elsewhere. No gradient reaches E.
+def _residual(row: Row, example: Example, renderer: Renderer, dice: random.Random, options: Mapping[str, float]) -> Row:
+    share = options["share"]
+    if not 0 <= share <= 1:
+        raise InputError(f"The input 'residual' has share = {share}; it must be between 0 and 1.")
+    return replace(row, view=replace(row.view or View(), blend=share)) if share else row
 
-    `embedding` is a frozen copy of the model's initial input embeddings. With `share` 0 the result is exactly E[id].
-    """
-    table = embedding.detach()
-    gold = table[ids]
-    return torch.where(learned[..., None] & (share > 0), (1.0 - share) * gold + share * table[guess], gold)
+
+residual = Input(
+    name="residual",
+    function=_residual,
+    needs=frozenset({"embeddings"}),
+    measured=False,
+    formula="reads (1 - share) E[y_i] + share E[argmax p(. | y_<i)] at learned positions i; E is frozen",
+    source="objectives spec, 2 (IFT, temporal residual connection; arXiv 2405.11870)",
+    defaults={"share": 0.2},
+)

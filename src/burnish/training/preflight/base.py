@@ -16,6 +16,7 @@ from burnish.core.errors import BurnishError, InputError
 from burnish.core.records import Check, Diagnostic, Example
 from burnish.training._adapters import known_adapter
 from burnish.training._crew import Crew
+from burnish.training._preference import Preference
 from burnish.training._rows import Row, supervised_row
 from burnish.training.config import TrainConfig
 from burnish.training.rollouts import RolloutSource
@@ -69,6 +70,9 @@ class Setup:
     examples: Sequence[Example] = ()
     validation: Sequence[Example] = ()
     rollouts: RolloutSource | None = None
+    preferences: Sequence[Preference] = ()
+    judged: Sequence[Example] = ()
+    labelled: Sequence[Example] = ()
     shape: Shape = Shape()
     memory: int | None = None
     requirements: Sequence[str] | None = None

@@ -1,0 +1,103 @@
+"""`burnish train` as the launchers start it: two processes over gloo leave the result of one, and only once."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from burnish.core.errors import InputError
+from burnish.core.records import Example, Message
+from burnish.store.jsonl import write_records
+from burnish.store.runs import RunStore
+from burnish.training._crew import Crew
+
+FSDP = """
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+fsdp_config:
+  fsdp_version: 2
+num_machines: 1
+num_processes: 2
+use_cpu: true
+main_process_port: {port}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def run(*command: object) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def plan(tiny_model, tmp_path_factory) -> Path:
+    """Two streams of unlike sizes, so that some micro-batches leave a rank with nothing to do."""
+    folder = tmp_path_factory.mktemp("plan")
+    turns = [
+        [Message(role="user", content=f"say {letter}"), Message(role="assistant", content=letter * n)]
+        for n, letter in enumerate("abcde", 1)
+    ]
+    examples = [Example(id=messages[0].content, kind="sft", task_id="t", messages=tuple(messages)) for messages in turns]
+    write_records(folder / "e.jsonl", examples)
+    write_records(folder / "p.jsonl", examples[:2])
+    (folder / "plan.toml").write_text(
+        f'model = "{tiny_model}"\nout = "{folder / "alone"}"\nexamples = "{folder / "e.jsonl"}"\npreferences = "{folder / "p.jsonl"}"\n'
+        "[train]\nsteps = 3\nbatch_size = 3\nlearning_rate = 1e-3\nwarmup = 0\nmicro_tokens = 64\n"
+    )
+    return folder / "plan.toml"
+
+
+@pytest.fixture(scope="module")
+def alone(plan) -> Path:
+    run("-m", "burnish", "train", plan, "--json")
+    return plan.parent / "alone"
+
+
+def launcher(how: str, folder: Path) -> list[object]:
+    if how == "torchrun":
+        return ["-m", "torch.distributed.run", "--nproc-per-node", 2, "--master-port", free_port()]
+    (folder / "accelerate.yaml").write_text(FSDP.format(port=free_port()))
+    return ["-m", "accelerate.commands.launch", "--config_file", folder / "accelerate.yaml"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["torchrun", "accelerate"])
+def test_two_processes_leave_the_result_of_one(alone, plan, tmp_path, how) -> None:
+    """Weights copied (torchrun) or, as the configuration of accelerate asks, divided (FSDP2)."""
+    out = run(*launcher(how, tmp_path), "-m", "burnish", "train", plan, f"out={tmp_path / 'two'}", "--json")
+    assert json.loads(out)["step"] == 3  # one document, not two
+    ours, theirs = (load_file(folder / "step-000003" / "model.safetensors") for folder in (tmp_path / "two", alone))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in ours)
+    with RunStore.open(tmp_path / "two") as two, RunStore.open(alone) as one:
+        found, expected = two.metrics("train"), one.metrics("train")
+    assert [step for step, _ in found] == [1, 2, 3]
+    for (_, figures), (_, same) in zip(found, expected, strict=True):
+        assert figures["loss"] == pytest.approx(same["loss"], abs=1e-6)
+    assert [path.name for path in (tmp_path / "two").glob("step-*")] == ["step-000003"]
+
+
+def test_a_configuration_for_deepspeed_is_refused_with_what_to_write_instead(monkeypatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    with pytest.raises(InputError, match="DeepSpeed, which is not supported.*distributed_type: FSDP"):
+        Crew.here()
