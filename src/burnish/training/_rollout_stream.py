@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,10 +49,8 @@ class RolloutStream:
         source: RolloutSource,
         policy: Policy,
         config: TrainConfig,
-        on_rollouts: Callable[[int, Sequence[Rollout]], None] | None = None,
         crew: Crew = Crew(),
     ) -> None:
-        """`on_rollouts(step, rollouts)` sees everything that was sampled, scored or not."""
         if not source.tasks:
             raise InputError("There are no tasks to practise on.")
         self._advantage: Advantage = plugin("advantage", config.advantage, Advantage)
@@ -76,7 +74,7 @@ class RolloutStream:
         self.steps_per_pass = math.ceil(len(source.tasks) / config.tasks_per_step)
         self.fingerprint = content_hash(*(msgspec.json.encode(task) for task in source.tasks))
         self._curriculum = None if config.curriculum is None else find("curriculum", config.curriculum)
-        self._source, self._policy, self._config, self._on_rollouts, self._crew = source, policy, config, on_rollouts, crew
+        self._source, self._policy, self._config, self._crew = source, policy, config, crew
 
     def _check(self, source: RolloutSource) -> None:
         offered = {"mask", "old", "reference", "value"} | ({"token_reward", "segment_end"} if source.credit else set())
@@ -98,16 +96,16 @@ class RolloutStream:
         sampling = Sampling(temperature=temperature, max_tokens=config.max_tokens)
         rollouts = await self._collect(chosen, sampling, derive_seed(config.seed, "rollouts", step))
         seconds = time.perf_counter() - started
-        if self._on_rollouts is not None and self._crew.leads:
-            self._on_rollouts(step, rollouts)
         scored = [(number, rollout) for number, rollout in enumerate(rollouts) if rollout.reward is not None]
-        rows = [_row(number, config.group_size, rollout) for number, rollout in scored]
+        names = [f"{rollout.task_id}#{number % config.group_size}" for number, rollout in enumerate(rollouts)]
+        rows = [_row(names[number], number // config.group_size, rollout) for number, rollout in scored]
         if rows:
             rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature)
         if config.truncated == "mask":  # they count in the comparison of rewards all the same
             rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
         outcomes = tuple((rollout.task_id, rollout.verdict.passed if rollout.verdict.scored else None) for rollout in rollouts)
-        return Delivery(rows, _report(rollouts, rows, len(chosen)) | {"rollout_s": seconds}, outcomes)
+        report = _report(rollouts, rows, len(chosen)) | {"rollout_s": seconds}
+        return Delivery(rows, report, outcomes, _learned_from(dict(zip(names, rollouts, strict=True)), rows))
 
     def practised(self, history: History) -> list[int]:
         """Indices of the tasks that the curriculum wants next; none: there is nothing left to practise."""
@@ -148,8 +146,7 @@ class RolloutStream:
         return [_with(row, advantages[index], {name: value[index] for name, value in fields.items()}) for index, row in enumerate(rows)]
 
 
-def _row(number: int, group_size: int, rollout: Rollout) -> Row:
-    name = f"{rollout.task_id}#{number % group_size}"
+def _row(name: str, group: int, rollout: Rollout) -> Row:
     return Row(
         id=name,
         ids=rollout.tokens.ids,
@@ -157,7 +154,7 @@ def _row(number: int, group_size: int, rollout: Rollout) -> Row:
         rollout=rollout.tokens.logprobs or None,
         reward=rollout.reward,
         correct=rollout.verdict.passed,
-        group=number // group_size,
+        group=group,
     )
 
 
@@ -165,6 +162,14 @@ def _with(row: Row, advantage: Tensor, fields: dict[str, Tensor]) -> Row:
     length = len(row.positions)
     own = tuple(advantage[:length].tolist()) if advantage.ndim else advantage.item()
     return replace(row, advantage=own, fields={name: tuple(value[:length].tolist()) for name, value in fields.items()})
+
+
+def _learned_from(rollouts: dict[str, Rollout], rows: Sequence[Row]) -> dict[str, Rollout]:
+    """The rollouts with the advantages of their rows, one for each sampled token."""
+    for row in rows:
+        advantage = row.advantage if isinstance(row.advantage, tuple) else (row.advantage or 0.0,) * len(row.positions)
+        rollouts[row.id] = msgspec.structs.replace(rollouts[row.id], advantage=advantage)
+    return rollouts
 
 
 def _report(rollouts: Sequence[Rollout], rows: Sequence[Row], groups: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from burnish.training._micro import MicroBatch
 from burnish.training._objective import Counts, Objective, denominators
 from burnish.training._optimizer import learning_rate
 from burnish.training._preference import Preference
-from burnish.training._reports import entropies, planned_objective, stream_stats
+from burnish.training._reports import entropies, planned_objective, scored_rollouts, stream_stats
 from burnish.training._rollout_stream import RolloutStream
 from burnish.training._rows import Row
 from burnish.training._streams import Delivery, Order, PreferenceStream, Stream, SupervisedStream, ValueStream
@@ -78,7 +78,7 @@ class Options(TypedDict, total=False):
     on_step: Callable[[StepStats], None] | None
     """Gets the report of every step (on rank 0)."""
     on_rollouts: Callable[[int, Sequence[Rollout]], None] | None
-    """Sees everything that was sampled, scored or not (on rank 0)."""
+    """Gets the number of every step with rollouts, as in its report, and all that was sampled for it, scored or not (on rank 0)."""
     should_stop: Callable[[], bool] | None
     """Asked after each step; a stopped run can be resumed."""
 
@@ -112,7 +112,7 @@ class Trainer:
     ) -> None:
         """Check everything that can be checked before the first step; see `Options`. Raises `InputError`."""
         self._policy, self._folder, self._config = policy, Path(folder), config
-        self._on_step, self._should_stop = options.get("on_step"), options.get("should_stop")
+        self._on_step, self._on_rollouts, self._should_stop = options.get("on_step"), options.get("on_rollouts"), options.get("should_stop")
         self._crew = Crew.here()
         self._streams = self._make_streams(options)
         if not set(self._streams) - {"validation"}:
@@ -131,7 +131,7 @@ class Trainer:
         if (examples := options.get("examples")) and "sft" not in unused:
             streams.append(SupervisedStream(examples, renderer, config))
         if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
-            streams.append(RolloutStream(rollouts, self._policy, config, options.get("on_rollouts"), self._crew))
+            streams.append(RolloutStream(rollouts, self._policy, config, self._crew))
         if (pairs := options.get("preferences")) and "preference" not in unused:
             streams.append(PreferenceStream(pairs, renderer, config))
         if (labelled := options.get("labelled")) and "value" not in unused:
@@ -254,6 +254,8 @@ class Trainer:
             )
             self._director.finished_step(measured, deliveries)
             self._updating = False
+        if self._on_rollouts is not None and self._crew.leads and (delivery := deliveries.get("rl")):
+            self._on_rollouts(step + 1, scored_rollouts(delivery, tallies["rl"][0]))
         streams = {name: stream_stats(delivery, tallies[name], norms.get(name)) for name, delivery in deliveries.items()}
         return StepStats(
             step=step + 1,
