@@ -70,7 +70,8 @@ def fill(store: RunStore, options: Options, folder: Path) -> None:
     draw = random.Random(0)
     check = CheckSpec(id="0", kind="call", data={"args": "(1, 2)", "expected": "3"})
     tasks = [
-        Task(id=f"task/{n}", group_id=str(n), kind="python", prompt=f"Write `add_{n}(a, b)`.", checks=(check,)) for n in range(options.tasks)
+        Task(id=f"task/{n}", group_id=str(n), kind="python", prompt=f"Write `add_{n}(a, b)`.", checks=(check,))
+        for n in range(options.tasks)
     ]
     with store.batch():
         store.add_tasks(tasks)
@@ -104,7 +105,9 @@ def _add_attempt(store: RunStore, task: Task, number: int, draw: random.Random, 
     store.add_attempt(attempt)
     place = SourceSpan(start=0, end=1, line=len(lines) + 2, col=4, end_line=len(lines) + 2, end_col=9)
     finding = (Diagnostic(code="wrong", message="add(1, 2) returned -1, not 3.", span=place),)
-    store.add_verdict(name, "all", Verdict.of([Check(id="0", kind="call", outcome="pass" if right else "fail", diagnostics=finding * (not right))]))
+    store.add_verdict(
+        name, "all", Verdict.of([Check(id="0", kind="call", outcome="pass" if right else "fail", diagnostics=finding * (not right))])
+    )
     learned = Learned(attempt_id=name, step=1, reward=float(right), advantage=tuple(draw.gauss(0, 1) for _ in sampled), trainer=logprobs)
     store.add_event(EVENT, msgspec.to_builtins(learned))
     if repaired:

@@ -128,7 +128,11 @@ def test_addresses_lead_to_what_they_name(reader, store):
     assert page.locator("#search").input_value() == "faul"
     reader.open(html, "#x").goto(page.url.split("#")[0] + "#task=untouched")
     page.wait_for_selector("text=Nothing was tried on this task.")
-    for address, text in {"#task=nobody": "no task “nobody”", "#task=mended&attempt=99": "Refine, round 1", "#task=%E0%A4%A": "no task"}.items():
+    for address, text in {
+        "#task=nobody": "no task “nobody”",
+        "#task=mended&attempt=99": "Refine, round 1",
+        "#task=%E0%A4%A": "no task",
+    }.items():
         page.goto(page.url.split("#")[0] + address)
         page.wait_for_selector(f"#task >> text={text}")
     page.goto(page.url.split("#")[0] + "#view=tasks&filter=nonsense")
@@ -165,7 +169,10 @@ def test_the_policy_refuses_foreign_scripts_and_requests(reader, store):
     assert page.title() == "first"
     assert "Content Security Policy" in reader.trouble.pop()
     assert page.evaluate("fetch('https://example.com/').then(() => 'sent', () => 'refused')") == "refused"
-    assert page.evaluate("new Promise((done) => { const it = new Image(); it.onerror = () => done('refused'); it.src = 'data:,x'; })") == "refused"
+    assert (
+        page.evaluate("new Promise((done) => { const it = new Image(); it.onerror = () => done('refused'); it.src = 'data:,x'; })")
+        == "refused"
+    )
     assert len(reader.trouble) >= 2
     assert all("Content Security Policy" in trouble for trouble in reader.trouble)
     reader.trouble.clear()
@@ -182,8 +189,9 @@ def test_tokens_are_coloured_by_what_is_known(reader, trained):
     assert [place for place, name in enumerate(page.evaluate(classes)) if name] == [3]
     page.click("[data-token='3']")
     assert "advantage +0.50 · log-prob difference +0.02 · log-prob −0.30" in page.locator(".tokens output").inner_text()
+    assert page.locator(".attempt h3").inner_text() == "Step 2, reward -0.75"
     rows = [re.split(r"\s+", row) for row in page.locator(".spans tbody tr").all_inner_texts()]
-    assert [(row[0], *row[-3:]) for row in rows] == [("explanation", "+0.25", "+0.50", "−0.28"), ("code", "−1.00", "−1.00", "−0.28")]
+    assert [(row[0], *row[-3:-1]) for row in rows] == [("explanation", "+0.25", "+0.50"), ("code", "−1.00", "−1.00")]
 
 
 def test_two_runs_side_by_side(reader, store, tmp_path, make_task, make_attempt, judged):
@@ -219,7 +227,10 @@ def test_a_phone_shows_all_without_scrolling_sideways(reader, store, address):
 
 
 def test_stories_of_a_report_are_told_in_full(reader):
-    turns = (Turn(title="Sample", code="def f(): pass\n"), Turn(title="Refine, round 1", code="def f(): return 1\n", before="def f(): pass\n"))
+    turns = (
+        Turn(title="Sample", code="def f(): pass\n"),
+        Turn(title="Refine, round 1", code="def f(): return 1\n", before="def f(): pass\n"),
+    )
     page = reader.open(render_page("Report", "", [Story(heading="A repair", problem="Write `f`.", turns=turns)]))
     page.wait_for_selector(".story .turn")
     assert page.locator(".story h3").all_inner_texts() == ["Sample", "Refine, round 1"]
@@ -228,7 +239,9 @@ def test_stories_of_a_report_are_told_in_full(reader):
 
 
 def test_ten_thousand_attempts_open_filter_and_end(reader):
-    page = reader.open(render_page("Many", "", [TaskList(heading="Tasks", entries=tuple(many_tasks()), filters=("solved", "unsolved"))]), "#view=tasks")
+    page = reader.open(
+        render_page("Many", "", [TaskList(heading="Tasks", entries=tuple(many_tasks()), filters=("solved", "unsolved"))]), "#view=tasks"
+    )
     page.wait_for_selector("#list .row")
     assert len(reader.rows()) < 60
     page.fill("#search", "task-1999")

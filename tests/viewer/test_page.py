@@ -13,13 +13,10 @@ from burnish.viewer.blocks import (
     Bars,
     Change,
     Changes,
-    CheckLine,
     Curves,
     Estimate,
     Fact,
     Facts,
-    Lesson,
-    Mark,
     Notice,
     Point,
     Prose,
@@ -89,7 +86,9 @@ def test_hostile_text_stays_text_in_every_field(hostile):
 
 def test_the_script_makes_no_markup_of_data():
     script = re.search(r"<script>(.*?)</script>", render_page("t", "", []), re.DOTALL).group(1)
-    forbidden = r"innerHTML|outerHTML|insertAdjacent|document\.write|DOMParser|createContextualFragment|\beval\b|Function\(|setTimeout|fetch\("
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|DOMParser|createContextualFragment|\beval\b|Function\(|setTimeout|fetch\("
+    )
     assert re.findall(forbidden, script) == []
     assert script.count("setAttribute(name") == script.count("createElement(") == 1  # both in `make`, which looks at names
 

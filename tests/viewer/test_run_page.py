@@ -51,7 +51,12 @@ def test_a_run_without_samples_says_so(tmp_path, make_task):
 
 def test_a_training_run_shows_its_curves_and_what_it_sampled(trained):
     html = run_page(trained)
-    assert re.findall(r'<figure class="chart" aria-label="(.*?)"', html) == ["Loss", "Reward", "Shares of completions", "Verdicts of all attempts"]
+    assert re.findall(r'<figure class="chart" aria-label="(.*?)"', html) == [
+        "Loss",
+        "Reward",
+        "Shares of completions",
+        "Verdicts of all attempts",
+    ]
     assert html.count('class="line"') == 3  # the loss of the only stream is drawn once
     assert "pass@1" not in html
     assert "Tokens are not shown" not in html

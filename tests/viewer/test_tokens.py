@@ -45,7 +45,13 @@ def test_each_part_has_its_reward_and_means():
     known = Learned(attempt_id="a", step=1, reward=0.0, advantage=advantages, credit=((7, 0.25), (len(IDS) - 1, -0.5)))
     one = attempt((-2.0,) * len(IDS))
     explanation, code = spans_of(one, tokens_of(one, known, pieces), known, ())
-    assert (explanation.kind, explanation.text, explanation.tokens, explanation.reward, explanation.advantage) == ("explanation", "Why: ä.", 8, 0.25, 1.0)
+    assert (explanation.kind, explanation.text, explanation.tokens, explanation.reward, explanation.advantage) == (
+        "explanation",
+        "Why: ä.",
+        8,
+        0.25,
+        1.0,
+    )
     assert (code.tokens, code.reward, code.advantage, code.logprob) == (4, -0.5, -1.0, -2.0)
 
 

@@ -83,9 +83,10 @@ class Material:
 
     def facts(self, task: Task) -> tuple[str, ...]:
         """One line about a task: answers, attempts, tokens."""
-        attempts = self.attempts(task)
+        attempts, answers = self.attempts(task), len(self.answers(task))
         tokens = sum(attempt.cost.tokens_out for attempt in attempts)
-        return f"{self.passing(task)} of {len(self.answers(task))} answers pass", f"{len(attempts)} attempts", f"{tokens:,} tokens"
+        passing = f"{self.passing(task)} of {_count(answers, 'answer')} pass{'es' if answers == 1 else ''}"
+        return passing, _count(len(attempts), "attempt"), _count(tokens, "token")
 
     def tags(self, task: Task) -> tuple[str, ...]:
         """Those of `FILTERS` that hold."""
@@ -111,6 +112,10 @@ def describe(manifest: Mapping[str, Any]) -> str:
     strategy = config.get("strategy") if isinstance(config, dict) else None
     parts = [manifest.get("kind"), strategy, manifest.get("tasks"), manifest.get("model")]
     return " · ".join(part for part in parts if isinstance(part, str) and part)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _pieces(store: RunStore, tokenizer: str) -> Pieces:

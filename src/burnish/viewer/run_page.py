@@ -82,7 +82,13 @@ def _overview(store: RunStore) -> list[Block]:
         return list(curves) or [Notice(text=str(nothing_to_measure))]
     if curves:  # pass@k over all steps of a training run would mix as many policies
         return [*curves, attempt_verdicts(evaluation)]
-    return [*_unfinished(evaluation), overview(evaluation), rounds_chart(evaluation), refinement_table(evaluation), attempt_verdicts(evaluation)]
+    return [
+        *_unfinished(evaluation),
+        overview(evaluation),
+        rounds_chart(evaluation),
+        refinement_table(evaluation),
+        attempt_verdicts(evaluation),
+    ]
 
 
 def _unfinished(evaluation: Evaluation) -> Iterator[Notice]:
@@ -93,17 +99,19 @@ def _unfinished(evaluation: Evaluation) -> Iterator[Notice]:
 
 def _pair(task: Task, old: Material, new: Material) -> TaskEntry:
     before, after = old.rate(task), new.rate(task)
-    if before is None or after is None:
-        change = "one side only"
-    else:
-        change = "better" if after > before else "worse" if after < before else "same"
     counts = [f"{name} {side.passing(task)} of {len(side.answers(task))}" for name, side in (("before", old), ("after", new))]
-    tags, stories = (change, *new.tags(task)), (old.story(task), new.story(task))
+    tags, stories = (_change(before, after), *new.tags(task)), (old.story(task), new.story(task))
     note = " ".join(filter(None, (told.note for told in stories)))
     turns = (*_grouped("before", stories[0]), *_grouped("after", stories[1]))
     told = Story(heading=task.id, problem=stories[1].problem, turns=turns, note=note)
     facts = ("answers that pass: " + ", ".join(counts),)
     return TaskEntry(id=task.id, summary=summary_of(task), story=told, tags=tags, facts=facts)
+
+
+def _change(before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return "one side only"
+    return "better" if after > before else "worse" if after < before else "same"
 
 
 def _grouped(name: str, story: Story) -> Iterator[Turn]:

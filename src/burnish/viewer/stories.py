@@ -96,11 +96,10 @@ def _with_tokens(
 ) -> Turn:
     tokens = tokens_of(attempt, learned, pieces)
     steps = next((verdict.steps for verdict in verdicts if verdict and verdict.steps), ())
-    facts = turn.facts
+    title = turn.title
     if learned is not None:
-        reward = "no reward" if learned.reward is None else f"reward {learned.reward:.3g}"
-        facts = (f"step {learned.step}", reward, *facts)
-    return msgspec.structs.replace(turn, tokens=tokens, spans=spans_of(attempt, tokens, learned, steps), facts=facts)
+        title = f"Step {learned.step}, " + ("no reward" if learned.reward is None else f"reward {learned.reward:.3g}")
+    return msgspec.structs.replace(turn, title=title, tokens=tokens, spans=spans_of(attempt, tokens, learned, steps))
 
 
 def _prose(attempt: Attempt) -> str:

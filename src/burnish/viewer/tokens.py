@@ -5,6 +5,7 @@ Tokens are the record and have no text of their own; `Pieces` gives it, from the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from burnish.core.records import Attempt, Span
@@ -40,18 +41,17 @@ def spans_of(attempt: Attempt, tokens: Sequence[Token], learned: Learned | None,
     owners = list(_owners(attempt.spans, tokens, attempt.text))
     of_steps = [span for span in attempt.spans if span.kind in ("step", "line")]
     judged = dict(zip(of_steps, steps, strict=True)) if len(of_steps) == len(steps) else {}
-    credit = dict(learned.credit) if learned else {}
+    credit = _credit_of(owners, learned.credit if learned else ())
     lines = []
     for span in attempt.spans:
         places = [index for index, owner in enumerate(owners) if owner == span]
-        own = [credit[index] for index in places if index in credit]
         text = " ".join(attempt.text[span.start : span.end].split())
         lines.append(
             SpanLine(
                 kind=span.kind,
                 text=text if len(text) <= QUOTE else f"{text[: QUOTE - 1]}…",
                 tokens=len(places),
-                reward=sum(own) if own else judged.get(span),
+                reward=credit.get(span, judged.get(span)),
                 advantage=_mean([tokens[index].advantage for index in places]),
                 logprob=_mean([tokens[index].logprob for index in places]),
             )
@@ -67,6 +67,18 @@ def _owners(spans: Sequence[Span], tokens: Sequence[Token], text: str) -> Iterat
         inside = [span for span in spans if span.start <= place < span.end]
         yield min(inside, key=lambda span: span.end - span.start, default=None)
         place += len(token.text)
+
+
+def _credit_of(owners: Sequence[Span | None], credit: Sequence[tuple[int, float]]) -> dict[Span | None, float]:
+    """Rewards by span. A reward is for the tokens since the one before it, and goes to the span that most of them are in."""
+    found: dict[Span | None, float] = {}
+    begin = 0
+    for end, score in credit:
+        inside = [owner for owner in owners[begin : end + 1] if owner is not None]
+        owner = Counter(inside).most_common(1)[0][0] if inside else None
+        found[owner] = found.get(owner, 0.0) + score
+        begin = end + 1
+    return found
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -34,7 +34,7 @@ const TASK = {
       const target = TASKS.neighbour(entry.id, by);
       return target && make("a", { href: target }, words);
     };
-    this.attempt = make("div", { class: "attempt", "aria-live": "polite" });
+    this.attempt = make("div", { class: "attempt" });
     this.place.replaceChildren(
       make("nav", { class: "steps" }, make("a", { href: "#view=tasks" }, "All tasks"), link(-1, "← previous"), link(1, "next →")),
       make("header", {}, make("h2", {}, entry.id), tags, make("span", { class: "facts-line" }, entry.facts)),
@@ -55,18 +55,17 @@ const TASK = {
       { href: address({ task: this.id, attempt: index }) },
       make("span", { class: `dot ${visible || "none"}`, title: `visible checks: ${visible || "not judged"}` }),
       make("span", { class: `dot ${hidden || "none"}`, title: `hidden checks: ${hidden || "not judged"}` }),
-      make("span", { class: "label" }, group ? `${group} · ${title}` : title),
-      handedIn && make("span", { class: "tag" }, "handed in"),
+      make("span", { class: handedIn ? "label answer" : "label", title: handedIn && "handed in" }, group ? `${group} · ${title}` : title),
     );
     row.style.setProperty("--depth", Math.min(depth, 12));
     return row;
   },
 
-  // What a reader wants to see first: an answer that passes, else one that was handed in, else the first attempt.
+  // What a reader wants to see first: the last answer that passes, else the last one handed in, else the first attempt.
   best() {
     const passes = (line) => line[4] && [line[2], line[3]].every((status) => !status || status === "pass");
     const turns = this.story.turns;
-    return Math.max(0, [passes, (line) => line[4]].map((wanted) => turns.findIndex(wanted)).find((index) => index >= 0) ?? 0);
+    return Math.max(0, [passes, (line) => line[4]].map((wanted) => turns.findLastIndex(wanted)).find((index) => index >= 0) ?? 0);
   },
 
   async choose(index) {

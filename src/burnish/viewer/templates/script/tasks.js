@@ -28,7 +28,7 @@ const TASKS = document.getElementById("tasks") && {
       { href: address({ task: entry.id }) },
       make("span", { class: "id" }, entry.id),
       make("span", { class: "tags" }, tags),
-      make("span", { class: "summary" }, entry.summary),
+      make("span", { class: "summary" }, prose(entry.summary)),
       make("span", { class: "facts-line" }, entry.facts),
     );
   },
