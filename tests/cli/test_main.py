@@ -15,6 +15,7 @@ from burnish.cli.main import main
 from burnish.core.records import CheckSpec, Example, Message, Task
 from burnish.store.jsonl import write_records
 from burnish.store.runs import RunStore
+from burnish.training.journal import learned
 
 
 def write_tasks(path, count=2, **changes):
@@ -176,7 +177,10 @@ def test_the_whole_circle_on_a_tiny_model(burnish, tmp_path, tiny_model):
     assert burnish("import", tmp_path / "files", "--out", tmp_path / "copy")[0] == 0
     assert json.loads(burnish("eval", tmp_path / "copy", "--k", 1, 2, "--json")[1]) == figures
     assert burnish("view", run, "--no-open")[0] == 0
-    assert "add0" in (run / "report.html").read_text()
+    assert "Verdicts of all attempts" in (run / "report.html").read_text()
+    code, out, _ = burnish("view", run, tmp_path / "copy", "--no-open")
+    assert (code, out.replace("\n", "")) == (0, str(tmp_path / "copy" / "comparison.html"))
+    assert "run → copy" in (tmp_path / "copy" / "comparison.html").read_text()
     code, _, err = burnish("curate", "ledex", run, "--out", tmp_path / "e.jsonl")
     assert code == 1
     assert "no verified attempt" in err
@@ -202,6 +206,10 @@ def test_the_whole_circle_on_a_tiny_model(burnish, tmp_path, tiny_model):
     assert "no setting train.stesp" in burnish("preflight", plan, "train.stesp=1")[2].replace("\n", " ")
     grpo = ["train", "grpo", "--tasks", tasks, "--model", checkpoint, "--out", rl, "--steps", 1, "--group-size", 2, "--max-tokens", 8]
     assert burnish(*grpo, "--tasks-per-step", 2)[0] == 0
+    with RunStore.open(rl) as log:
+        assert len(learned(log)) == len(list(log.attempts())) == 4
+    assert burnish("view", rl, "--no-open", "--out", tmp_path / "rl.html")[0] == 0
+    assert "Tokens are not shown" not in (tmp_path / "rl.html").read_text()
 
 
 TRACE = "one\n\ntwo\n\nthree"

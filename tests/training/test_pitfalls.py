@@ -71,11 +71,10 @@ def test_pitfall_08_an_end_that_is_also_padding_is_learned(make_policy) -> None:
 
 @pytest.mark.parametrize("truncated", ["keep", "mask"])
 def test_pitfall_09_truncated_completions_are_learned_from_or_not_as_asked(make_policy, source, truncated) -> None:
-    seen = []
     config = msgspec.structs.replace(ONE_STEP, truncated=truncated)
     faultless = dataclasses.replace(source, extract=lambda task, text: text.replace("x", "y") or None)
-    stream = RolloutStream(faultless, make_policy(), config, lambda step, rollouts: seen.extend(rollouts))
-    delivery = asyncio.run(stream.deliver(0))
+    delivery = asyncio.run(RolloutStream(faultless, make_policy(), config).deliver(0))
+    seen = list(delivery.rollouts.values())
     cut = sum(rollout.stop_reason == "length" for rollout in seen)
     assert 0 < cut < 24
     assert delivery.report["truncated"] == cut / 24

@@ -78,10 +78,9 @@ def test_off_policy_sampling_is_refused(make_policy, source, sampling) -> None:
 
 
 def test_unscored_completions_give_no_row_and_no_dilution(make_policy, source) -> None:
-    seen = []
     config = TrainConfig(tasks_per_step=4, group_size=6, max_tokens=6)
-    stream = RolloutStream(source, make_policy(), config, lambda step, rollouts: seen.extend(rollouts))
-    delivery = asyncio.run(stream.deliver(0))
+    delivery = asyncio.run(RolloutStream(source, make_policy(), config).deliver(0))
+    seen = list(delivery.rollouts.values())
     unscored = sum(rollout.reward is None for rollout in seen)
     assert len(seen) == 24
     assert 0 < unscored == delivery.report["unscored"]

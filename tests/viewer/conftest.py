@@ -1,6 +1,9 @@
 """A small run: one task repaired, one solved only on the visible checks, one with an infrastructure error, one not tried."""
 
+import re
+
 import pytest
+from tokenizers import Tokenizer, decoders, models
 
 from burnish.core.records import (
     Attempt,
@@ -14,9 +17,12 @@ from burnish.core.records import (
     SourceSpan,
     Span,
     Task,
+    TokenRecord,
     Verdict,
 )
 from burnish.store.runs import RunStore
+from burnish.training.journal import record_rollouts
+from burnish.training.rollouts import Rollout, RolloutSource
 
 HOSTILE = "</script><script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
 WRONG = "def mean(xs):\n    return sum(xs) / len(xs)\n"
@@ -106,3 +112,56 @@ def store(tmp_path, make_task, make_attempt, judged):
     run.add_episode(Episode(id="faulty#0", task_id="faulty", index=0, status="error", detail="the judge failed"))
     yield run
     run.close()
+
+
+REPLY = "Empty lists have no mean.\n\n```python\ndef mean(xs):\n    return 0.0\n```"
+
+
+@pytest.fixture
+def trained(tmp_path, make_task):
+    """A run of reinforcement learning: one reply with all that is known of its tokens, one that was left out."""
+    vocabulary = {piece: index for index, piece in enumerate(sorted(set(re.findall(r"\w+|\W", REPLY))))}
+    folder = tmp_path / "model"
+    folder.mkdir()
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="mean"))
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    written = tuple(vocabulary[piece] for piece in re.findall(r"\w+|\W", REPLY))
+    count, cut = len(written), REPLY.index("```")
+    end = next(index for index in range(count) if len("".join(re.findall(r"\w+|\W", REPLY)[: index + 1])) >= cut - 2)
+    code = REPLY[REPLY.index("def") : REPLY.rindex("```")]
+    source = RolloutSource(
+        verifier=None,
+        tasks=[make_task("mean")],
+        messages=lambda task: (Message(role="user", content=task.prompt),),
+        extract=lambda task, text: code,
+        reward=lambda verdict: verdict.score,
+        credit=lambda rollout: ((end, count - 1), (0.25, -1.0)),
+    )
+    rollout = Rollout(
+        task_id="mean",
+        tokens=TokenRecord(ids=(0, 0, *written), sampled=((2, 2 + count),), logprobs=tuple(-0.1 * (i % 7) for i in range(count))),
+        text=REPLY,
+        artefact=code,
+        verdict=Verdict.of([Check(id="v0", kind="call", outcome="fail"), Check(id="h0", kind="call", outcome="fail", hidden=True)]),
+        reward=-0.75,
+        stop_reason="eos",
+        policy_version="3",
+        advantage=(0.5,) * (end + 1) + (-1.0,) * (count - end - 1),
+        trainer=tuple(-0.1 * (i % 7) + (0.02 if i == 3 else 0.0) for i in range(count)),
+    )
+    unscored = Rollout(
+        task_id="mean",
+        tokens=TokenRecord(ids=(0, 0, 1), sampled=((2, 3),), logprobs=(-1.0,)),
+        text="?",
+        artefact=None,
+        verdict=Verdict.of(()),
+        reward=None,
+        stop_reason="length",
+        policy_version="3",
+    )
+    with RunStore.create(tmp_path / "rl", {"kind": "train grpo", "model": str(folder)}) as run:
+        for step in (1, 2):
+            run.add_metrics("train", step, {"loss": 0.5, "rl.loss": 0.5, "rl.reward_mean": 0.1 * step, "rl.reward_parts.passed": 0.0})
+        record_rollouts(run, source, 2, [rollout, unscored], policy="tiny")
+        yield run

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from burnish.recipes.demo import Stage
     from burnish.training.config import TrainConfig
     from burnish.training.files import TrainPlan
-    from burnish.training.rollouts import Paths, RolloutSource
+    from burnish.training.rollouts import Paths, Rollout, RolloutSource
     from burnish.training.stats import StepStats
     from burnish.training.trainer import TrainResult
 
@@ -164,6 +164,7 @@ def _train(
 ) -> TrainResult:
     from burnish.runs import open_run
     from burnish.training.config import TrainConfig
+    from burnish.training.journal import record_rollouts
     from burnish.training.stats import numbers
     from burnish.training.trainer import train
 
@@ -177,7 +178,11 @@ def _train(
             note(stats)
             on_progress(stats.step, stats.steps, f"loss {stats.loss:.4f}")
 
-        return train(policy, out, settings, resume=resume, on_step=report, **data)  # type: ignore[arg-type]
+        def keep(step: int, rollouts: Sequence[Rollout]) -> None:
+            assert log is not None
+            record_rollouts(log, data["rollouts"], step, rollouts, policy=policy.name)
+
+        return train(policy, out, settings, resume=resume, on_step=report, on_rollouts=keep, **data)  # type: ignore[arg-type]
 
 
 def demo(*, out: Path, stage: Stage, quick: bool = False, seed: int = 0, resume: bool = False) -> DemoResult:

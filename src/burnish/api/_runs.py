@@ -30,13 +30,20 @@ def compare_runs(before: Path, after: Path) -> dict[str, Comparison]:
     return {"first answers": compare(one, other, which="first"), "handed in": compare(one, other, which="answers")}
 
 
-def view(run: Path) -> Path:
-    """Write the self-contained page of a run folder and return its path."""
+def view(run: Path, after: Path | None = None, *, out: Path | None = None, tokenizer: str = "") -> Path:
+    """Write the self-contained page of a run, or of two runs of the same tasks (`run` before, `after` after); returns its path.
+
+    Without `out` it is `report.html` in the run's folder, or `comparison.html` in that of `after`. `tokenizer` is "embedded" or a
+    checkpoint folder, for token texts where the run's own model is not here.
+    """
     from burnish.store.runs import RunStore
-    from burnish.viewer import run_page, write_html
+    from burnish.viewer import comparison_page, run_page, write_html
 
     with RunStore.open(run) as store:
-        return write_html(run / "report.html", run_page(store))
+        if after is None:
+            return write_html(out or run / "report.html", run_page(store, tokenizer=tokenizer))
+        with RunStore.open(after) as later:
+            return write_html(out or after / "comparison.html", comparison_page(store, later, tokenizer=tokenizer))
 
 
 def export_run(run: Path, out: Path) -> dict[str, int]:

@@ -15,6 +15,7 @@ from burnish.core.errors import InputError
 from burnish.models._conversation import Conversation
 from burnish.models._engines import Abilities, EngineReport, Need, choose, kind_of, report
 from burnish.models._paths import ForkedCompletion, PathTags, generate_with_paths
+from burnish.models._pieces import Pieces, token_texts
 from burnish.models._renderer import ByteRenderer, ChatRenderer, HistoryRewritten
 from burnish.models.base import Completion, Policy, Renderer, Request
 
@@ -29,6 +30,7 @@ __all__ = [
     "HistoryRewritten",
     "Need",
     "PathTags",
+    "Pieces",
     "Policy",
     "Renderer",
     "Request",
@@ -36,6 +38,7 @@ __all__ = [
     "kind_of",
     "load",
     "report",
+    "token_texts",
 ]
 
 

@@ -35,7 +35,8 @@ from burnish.store.runs import RunStore
 from burnish.tasks import load as load_tasks
 from burnish.text.code import program_in
 from burnish.training.config import TrainConfig
-from burnish.training.rollouts import RolloutSource
+from burnish.training.journal import record_rollouts
+from burnish.training.rollouts import Rollout, RolloutSource
 from burnish.training.stats import StepStats, numbers
 from burnish.verifiers.base import Verifier
 from burnish.viewer import write_html
@@ -128,7 +129,10 @@ class _Work:
                 reward = next((stream.reward_mean for stream in stats.streams.values() if stream.reward_mean is not None), None)
                 update(stats.step, stats.steps, f"loss {stats.loss:.3f}" if reward is None else f"reward {reward:.3f}")
 
-            return train(self.policy, self.folder / name, seeded, resume=True, on_step=note, **data).checkpoint
+            def keep(step: int, rollouts: Sequence[Rollout]) -> None:
+                record_rollouts(self.log, data["rollouts"], step, rollouts, policy=self.policy.name)
+
+            return train(self.policy, self.folder / name, seeded, resume=True, on_step=note, on_rollouts=keep, **data).checkpoint
 
     def rollout_source(self, tasks: Sequence[Task]) -> RolloutSource:
         return RolloutSource(verifier=self.verifier, tasks=tasks, messages=ask, extract=program_in, reward=shaped)

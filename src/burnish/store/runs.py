@@ -182,6 +182,10 @@ class RunStore:
         """`(step, values)` of a series by step; of a step that was redone after a resume, the last."""
         return sorted(dict(self._read("metrics", tuple[int, dict[str, float]], key=series)).items())
 
+    def metric_series(self) -> list[str]:
+        """Names of all series that have metrics, in the order of first adding."""
+        return [name for (name,) in self._execute("SELECT key FROM records WHERE kind = 'metrics' GROUP BY key ORDER BY min(seq)")]
+
     def add_event(self, kind: str, data: dict[str, Any]) -> None:
         """Note something that happened: any JSON-like values under a kind of your own."""
         self._insert("event", kind, data)

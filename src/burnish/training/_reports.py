@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from burnish.objectives.base import Loss
 from burnish.objectives.controllers.base import Plan
 from burnish.training._objective import Objective, Term, TokenObjective, plugin
 from burnish.training._streams import Delivery
 from burnish.training._tally import Tally
+from burnish.training.rollouts import Rollout
 from burnish.training.stats import StreamStats
 
 
@@ -34,6 +37,12 @@ def stream_stats(delivery: Delivery, tallies: Sequence[Tally], norm: float | Non
     measured |= {name: last[name] for name in ("clip_share", "ratio_ess", "update_kl") if name in last}
     tokens = sum(len(row.positions) for row in delivery.rows)
     return StreamStats(loss=tallies[0].loss, sequences=len(delivery.rows), tokens=tokens, gradient_norm=norm, **measured, **delivery.report)
+
+
+def scored_rollouts(delivery: Delivery, first: Tally) -> list[Rollout]:
+    """What was sampled for a step, with the trainer's log-probabilities as of its first update."""
+    trainer = dict(zip(first.names, first.trainer, strict=True))
+    return [msgspec.structs.replace(rollout, trainer=tuple(trainer.get(name, ()))) for name, rollout in delivery.rollouts.items()]
 
 
 def entropies(deliveries: Mapping[str, Delivery], tallies: Mapping[str, Sequence[Tally]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
@@ -51,10 +51,8 @@ class RolloutStream:
         source: RolloutSource,
         policy: Policy,
         config: TrainConfig,
-        on_rollouts: Callable[[int, Sequence[Rollout]], None] | None = None,
         crew: Crew = Crew(),
     ) -> None:
-        """`on_rollouts(step, rollouts)` sees everything that was sampled, scored or not."""
         if not source.tasks:
             raise InputError("There are no tasks to practise on.")
         self._advantage: Advantage = plugin("advantage", config.advantage, Advantage)
@@ -78,7 +76,7 @@ class RolloutStream:
         self.steps_per_pass = math.ceil(len(source.tasks) / config.tasks_per_step)
         self.fingerprint = content_hash(*(msgspec.json.encode(task) for task in source.tasks))
         self._curriculum = None if config.curriculum is None else find("curriculum", config.curriculum)
-        self._source, self._policy, self._config, self._on_rollouts, self._crew = source, policy, config, on_rollouts, crew
+        self._source, self._policy, self._config, self._crew = source, policy, config, crew
 
     def _check(self, source: RolloutSource) -> None:
         offered = {"mask", "old", "reference", "value", "baseline"} | ({"token_reward", "segment_end"} if source.credit else set())
@@ -102,11 +100,10 @@ class RolloutStream:
         groups = await self._collect(chosen, sampling, seed)
         groups, dropped = await self._refilled(groups, chosen, pool, sampling, seed)
         seconds = time.perf_counter() - started
-        rollouts, kept = [one for group in (*groups, *dropped) for one in group], [one for group in groups for one in group]
-        if self._on_rollouts is not None and self._crew.leads:
-            self._on_rollouts(step, rollouts)
-        scored = [(number, rollout) for number, rollout in enumerate(kept) if rollout.reward is not None]
-        rows = [_row(number, config.group_size, rollout) for number, rollout in scored]
+        rollouts, kept = [one for group in (*groups, *dropped) for one in group], sum(map(len, groups))
+        names = [f"{rollout.task_id}#{number}" for number, rollout in enumerate(rollouts)]
+        scored = [(number, rollout) for number, rollout in enumerate(rollouts[:kept]) if rollout.reward is not None]
+        rows = [_row(names[number], number // config.group_size, rollout) for number, rollout in scored]
         if rows:
             baselines = await self._baselines(groups, sampling) if "baseline" in self._needs else []
             rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature, baselines)
@@ -114,7 +111,7 @@ class RolloutStream:
             rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
         outcomes = tuple((rollout.task_id, rollout.verdict.passed if rollout.verdict.scored else None) for rollout in rollouts)
         report = _report(rollouts, rows, len(groups) + len(dropped)) | {"rollout_s": seconds, "refilled": len(dropped)}
-        return Delivery(rows, report, outcomes)
+        return Delivery(rows, report, outcomes, _learned_from(dict(zip(names, rollouts, strict=True)), rows))
 
     def practised(self, history: History) -> list[int]:
         """Indices of the tasks that the curriculum wants next; none: there is nothing left to practise."""
@@ -191,8 +188,7 @@ class RolloutStream:
         return [_with(row, advantages[index], {name: value[index] for name, value in fields.items()}) for index, row in enumerate(rows)]
 
 
-def _row(number: int, group_size: int, rollout: Rollout) -> Row:
-    name = f"{rollout.task_id}#{number}"
+def _row(name: str, group: int, rollout: Rollout) -> Row:
     return Row(
         id=name,
         ids=rollout.tokens.ids,
@@ -200,7 +196,7 @@ def _row(number: int, group_size: int, rollout: Rollout) -> Row:
         rollout=rollout.tokens.logprobs or None,
         reward=rollout.reward,
         correct=rollout.verdict.passed,
-        group=number // group_size,
+        group=group,
         view=View(blocks=rollout.parallel) if rollout.parallel else None,
     )
 
@@ -209,6 +205,14 @@ def _with(row: Row, advantage: Tensor, fields: dict[str, Tensor]) -> Row:
     length = len(row.positions)
     own = tuple(advantage[:length].tolist()) if advantage.ndim else advantage.item()
     return replace(row, advantage=own, fields={name: tuple(value[:length].tolist()) for name, value in fields.items()})
+
+
+def _learned_from(rollouts: dict[str, Rollout], rows: Sequence[Row]) -> dict[str, Rollout]:
+    """The rollouts with the advantages of their rows, one for each sampled token."""
+    for row in rows:
+        advantage = row.advantage if isinstance(row.advantage, tuple) else (row.advantage or 0.0,) * len(row.positions)
+        rollouts[row.id] = msgspec.structs.replace(rollouts[row.id], advantage=advantage)
+    return rollouts
 
 
 def _report(rollouts: Sequence[Rollout], rows: Sequence[Row], groups: int) -> dict[str, Any]:

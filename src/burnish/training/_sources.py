@@ -38,7 +38,7 @@ class Options(TypedDict, total=False):
     on_step: Callable[[StepStats], None] | None
     """Gets the report of every step (on rank 0)."""
     on_rollouts: Callable[[int, Sequence[Rollout]], None] | None
-    """Sees everything that was sampled, scored or not (on rank 0)."""
+    """Gets the number of every step with rollouts, as in its report, and all that was sampled for it, scored or not (on rank 0)."""
     should_stop: Callable[[], bool] | None
     """Asked after each step; a stopped run can be resumed."""
 
@@ -50,7 +50,7 @@ def make_streams(options: Options, policy: Policy, config: TrainConfig, crew: Cr
     if (examples := options.get("examples")) and "sft" not in unused:
         streams.append(SupervisedStream(examples, renderer, config))
     if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
-        streams.append(RolloutStream(rollouts, policy, config, options.get("on_rollouts"), crew))
+        streams.append(RolloutStream(rollouts, policy, config, crew))
     pairs, judged = options.get("preferences", ()), options.get("judged", ())
     if (pairs or judged) and "preference" not in unused:
         streams.append(PreferenceStream(pairs, judged, renderer, config))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from burnish.training._rows import Row, labelled_row, supervised_row
 from burnish.training.config import TrainConfig
 from burnish.training.curricula.history import History
 from burnish.training.inputs.base import Inputs
+from burnish.training.rollouts import Rollout
 
 Score = Callable[[Sequence[Row], frozenset[str], float], dict[str, Float[Tensor, "batch time"]]]
 """`score(rows, fields, temperature)`: `old`, `reference` or `value` of the learned tokens under the weights of now."""
@@ -50,6 +51,8 @@ class Delivery:
     report: dict[str, Any] = field(default_factory=dict)
     outcomes: tuple[tuple[str, bool | None], ...] = ()
     """Task and whether it was passed (None: undecided), for the history."""
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    """All that was sampled for these rows, by the rows' ids; what became no row is there too."""
 
 
 class Stream(Protocol):

@@ -18,7 +18,10 @@ from burnish.training._objective import Evaluation
 
 @dataclass
 class Tally:
-    """Sums over tokens. `mass` and `square` are those of |c_t|, the size of each token's pull on the weights (spec 3.3)."""
+    """Sums over tokens. `mass` and `square` are those of |c_t|, the size of each token's pull on the weights (spec 3.3).
+
+    `sampler` and `trainer` hold the log-probabilities of the rows called `names`.
+    """
 
     loss: float = 0.0
     tokens: int = 0
@@ -30,6 +33,7 @@ class Tally:
     peaks: list[float] = field(default_factory=list)
     sampler: list[Sequence[float | None]] = field(default_factory=list)
     trainer: list[list[float]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     with_old: float = 0.0
     update_kl: float = 0.0
     ratio: float = 0.0
@@ -76,6 +80,7 @@ class Tally:
             if row.rollout is not None:
                 self.sampler.append(row.rollout)
                 self.trainer.append(logp[: len(row.rollout)])
+                self.names.append(row.id)
         if batch.old is not None:
             ratio = log_ratio(batch).exp() * batch.mask
             self.with_old += float(batch.mask.sum())

@@ -54,7 +54,11 @@ class RolloutSource:
 
 
 class Rollout(Record):
-    """One judged completion. `reward` None: unscored. `tokens` has the sampled range and the behaviour log-probabilities."""
+    """One judged completion. `reward` None: unscored. `tokens` has the sampled range and the behaviour log-probabilities.
+
+    Once it was trained on: `advantage` and `trainer` (log-probabilities under the weights before the update) have one value per
+    sampled token. Both stay empty if it was left out; `trainer` also if no token had an advantage, for then nothing is computed.
+    """
 
     task_id: str
     tokens: TokenRecord
@@ -64,8 +68,11 @@ class Rollout(Record):
     reward: float | None
     stop_reason: str
     policy_version: str
+    sampling: Sampling = Sampling()
     parallel: tuple[tuple[tuple[int, int], ...], ...] = ()
     """Token ranges of its parallel paths, by block."""
+    advantage: tuple[float, ...] = ()
+    trainer: tuple[float, ...] = ()
 
 
 async def collect(
@@ -132,6 +139,7 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
         stop_reason=completion.stop_reason,
         policy_version=completion.policy_version,
         parallel=parallel,
+        sampling=sampling,
     )
 
 

@@ -33,7 +33,7 @@ from burnish.training._director import Director, Progress
 from burnish.training._micro import MicroBatch
 from burnish.training._objective import Counts, Objective, TokenObjective, denominators
 from burnish.training._optimizer import learning_rate
-from burnish.training._reports import entropies, planned_objective, stream_stats
+from burnish.training._reports import entropies, planned_objective, scored_rollouts, stream_stats
 from burnish.training._rollout_stream import RolloutStream
 from burnish.training._rows import Row
 from burnish.training._sources import Options, head_of, make_streams, needs_of
@@ -86,7 +86,7 @@ class Trainer:
     ) -> None:
         """Check everything that can be checked before the first step; see `Options`. Raises `InputError`."""
         self._policy, self._folder, self._config = policy, Path(folder), config
-        self._on_step, self._should_stop = options.get("on_step"), options.get("should_stop")
+        self._on_step, self._on_rollouts, self._should_stop = options.get("on_step"), options.get("on_rollouts"), options.get("should_stop")
         self._crew = Crew.here()
         self._streams = make_streams(options, policy, config, self._crew)
         kind_of_head = head_of(self._streams, config)
@@ -214,6 +214,8 @@ class Trainer:
             )
             self._director.finished_step(measured, deliveries)
             self._updating = False
+        if self._on_rollouts is not None and self._crew.leads and (delivery := deliveries.get("rl")):
+            self._on_rollouts(step + 1, scored_rollouts(delivery, tallies["rl"][0]))
         streams = {name: stream_stats(delivery, tallies[name], norms.get(name)) for name, delivery in deliveries.items()}
         return StepStats(
             step=step + 1,

@@ -169,15 +169,41 @@ class CheckLine(Record):
     message: str = ""
 
 
+class Token(Record, array_like=True):
+    """A token that was sampled, with what is known about it; None where the run has no such figure.
+
+    `logprob` is natural, under the sampler; `difference` is the trainer's minus the sampler's; `advantage` is what it learned with.
+    """
+
+    text: str
+    logprob: float | None = None
+    difference: float | None = None
+    advantage: float | None = None
+
+
+class SpanLine(Record):
+    """A labelled part of a reply: its reward, if it had one of its own, and means over its tokens, if they are known."""
+
+    kind: str
+    text: str
+    tokens: int = 0
+    reward: float | None = None
+    advantage: float | None = None
+    logprob: float | None = None
+
+
 class Turn(Record):
     """One attempt as it is shown: what the model was told, what it wrote, and what the judge said.
 
     `before` is the program it repairs, shown as a diff. `text` is the whole reply, kept behind a click. `depth` counts the
-    branchings above it: a chain of repairs stays flush, only alternatives are indented.
+    branchings above it: a chain of repairs stays flush, only alternatives are indented. `group` names the run, where there are two.
     """
 
     title: str
     code: str
+    id: str = ""
+    group: str = ""
+    handed_in: bool = False
     visible: str = ""
     hidden: str = ""
     prompt: str = ""
@@ -188,6 +214,8 @@ class Turn(Record):
     marks: tuple[Mark, ...] = ()
     checks: tuple[CheckLine, ...] = ()
     facts: tuple[str, ...] = ()
+    spans: tuple[SpanLine, ...] = ()
+    tokens: tuple[Token, ...] = ()
     depth: int = 0
 
 
@@ -200,7 +228,10 @@ class Lesson(Record):
 
 
 class Story(Record):
-    """A task, the forest of its attempts (each before its repairs), and what was trained from them."""
+    """A task, the forest of its attempts (each before its repairs), and what was trained from them.
+
+    Stories are embedded compressed (`archive`) and drawn by the page's script.
+    """
 
     heading: str
     problem: str
@@ -220,7 +251,7 @@ class TaskEntry(Record):
 
 
 class TaskList(Record):
-    """A list with search, filters and keyboard. Stories are embedded compressed and are rendered when opened."""
+    """A list with search, filters and keyboard, in a view of its own; a page has at most one. Each task opens its story."""
 
     heading: str
     entries: tuple[TaskEntry, ...]

@@ -19,6 +19,10 @@ MANY_POINTS = 40
 """Above this many points in a line, the points themselves are drawn only under the pointer."""
 
 
+MANY_CHANGES = 60
+"""Above this many items that changed, only those with the largest and the smallest gains are drawn."""
+
+
 class Tick(NamedTuple):
     """A label at a position in percent of the axis."""
 
@@ -146,6 +150,9 @@ def change_plot(block: Changes) -> ChangePlot:
     ends = [f"{count} at {name}" for name, count in (("0%", still.count(0.0)), ("100%", still.count(1.0))) if count]
     stayed = f"{len(still)} did not change" + (f" ({', '.join(ends)})" if ends else "")
     summary = f"Of {len(block.changes)}, {rose} rose, {len(moved) - rose} fell, {stayed}."
+    if len(moved) > MANY_CHANGES:
+        half = MANY_CHANGES // 2
+        moved, summary = moved[:half] + moved[-half:], f"{summary} Drawn: the {half} largest and the {half} smallest gains."
     return ChangePlot(tuple((c.label, 100 * c.before, 100 * c.after, write_number(c.after - c.before, "points")) for c in moved), summary)
 
 

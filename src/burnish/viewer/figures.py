@@ -123,6 +123,53 @@ def metric_curves(
     return Curves(heading=heading, x_label=x_label, y_label=y_label, series=series, style=style, from_zero=from_zero, note=note)
 
 
+CURVES = {
+    "Loss": ("loss",),
+    "Reward": ("reward_mean",),
+    "Shares of completions": ("reward_parts.passed", "reward_parts.invalid", "truncated"),
+    "Groups without a signal": ("dead_groups",),
+    "Entropy": ("entropy", "exact_entropy"),
+    "Sampler and trainer apart": ("rollout_delta", "rollout_kl"),
+    "Gradient norm": ("gradient_norm",),
+    "Tokens per completion": ("response_tokens",),
+}
+"""Curves of a training run: heading → metrics that share a chart, in the order shown."""
+
+
+def training_curves(series: Mapping[str, Sequence[tuple[int, Mapping[str, float]]]]) -> tuple[Curves, ...]:
+    """One chart per heading of `CURVES` that any of the stored series has: a line for each metric of each stream."""
+    charts = []
+    for heading, metrics in CURVES.items():
+        lines: list[Series] = []
+        for name, steps in series.items():
+            keys = dict.fromkeys(key for _, values in steps for key in values if _metric(key) in metrics)
+            for key in keys:
+                shown = key if len(series) == 1 else f"{name}: {key}"
+                points = tuple(Point(x=step, y=values.get(key, math.nan)) for step, values in steps)
+                if points not in [line.points for line in lines]:  # of a single stream, all of the loss is its loss
+                    lines.append(Series(name=shown, points=points))
+        if lines:
+            charts.append(Curves(heading=heading, x_label="step", y_label=heading.lower(), series=tuple(lines)))
+    return tuple(charts)
+
+
+def _metric(key: str) -> str:
+    """A stored key without the stream before it: `rl.reward_mean` → `reward_mean`."""
+    parts = key.split(".")
+    return ".".join(parts[-2:]) if "reward_parts" in parts else parts[-1]
+
+
+def cost_table(evaluations: Mapping[str, Evaluation]) -> Table:
+    """What each run solved, and at what cost."""
+    rows = []
+    for name, it in evaluations.items():
+        tokens, seconds = sum(row.tokens for row in it.per_task), sum(row.judge_s for row in it.per_task)
+        per_solved: tuple[Cell, Cell] = (it.tokens_per_solved, it.judge_s_per_solved)
+        rows.append((name, it.solved, it.tasks, tokens, round(seconds, 1), *per_solved))
+    columns = ("Run", "Tasks solved", "Tasks", "Tokens", "Judge s", "Tokens per solved", "Judge s per solved")
+    return Table(heading="What it cost", columns=columns, rows=tuple(rows))
+
+
 def _standings(evaluation: Evaluation) -> list[tuple[str, Standing]]:
     rounds = [(f"round {number}" if number else "first answers", standing) for number, standing in enumerate(evaluation.rounds)]
     return [*rounds, ("handed in", evaluation.answers)]

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from burnish.core.records import Attempt, Check, CheckSpec, Diagnostic, Example, Message, Task, Verdict
+from burnish.models import Pieces
 from burnish.signals.prompts import call_text
+from burnish.training.journal import Learned
 from burnish.viewer.blocks import CheckLine, Lesson, Mark, Story, Turn
+from burnish.viewer.tokens import spans_of, tokens_of
 
 
 def story(
@@ -21,18 +26,22 @@ def story(
     heading: str = "",
     answers: Collection[str] = (),
     examples: Iterable[Example] = (),
+    learned: Mapping[str, Learned] = {},
+    pieces: Pieces | None = None,
     note: str = "",
 ) -> Story:
     """The forest of `attempts` on a task, each followed by its repairs, and the examples that were trained from it.
 
-    `visible` and `hidden` map attempt ids to verdicts; `answers` are the ids of the attempts that were handed in.
+    `visible` and `hidden` map attempt ids to verdicts; `answers` are the ids of the attempts that were handed in. `learned` says
+    what a trainer made of an attempt; `pieces` gives the text of each token (None: tokens are not shown).
     """
     by_id = {attempt.id: attempt for attempt in attempts}
     turns = []
     for attempt, depth in forest(attempts):
         parent = by_id.get(attempt.parent_id or "")
         verdicts = visible.get(attempt.id), hidden.get(attempt.id)
-        turns.append(_turn(task, attempt, parent, verdicts, depth=depth, handed_in=attempt.id in answers))
+        turn = _turn(task, attempt, parent, verdicts, depth=depth, handed_in=attempt.id in answers)
+        turns.append(_with_tokens(turn, attempt, verdicts, learned.get(attempt.id), pieces))
     lessons = tuple(_lesson(example) for example in examples)
     return Story(heading=heading or task.id, problem=task.prompt.strip(), turns=tuple(turns), lessons=lessons, note=note)
 
@@ -64,6 +73,8 @@ def _turn(
     visible, hidden = verdicts
     last = attempt.messages[-1].content if attempt.messages else ""
     return Turn(
+        id=attempt.id,
+        handed_in=handed_in,
         title=attempt.op.capitalize() + (f", round {attempt.round}" if attempt.round else ""),
         code=attempt.artefacts.get("code", ""),
         visible=visible.status if visible else "",
@@ -78,6 +89,17 @@ def _turn(
         facts=_facts(attempt, handed_in),
         depth=depth,
     )
+
+
+def _with_tokens(
+    turn: Turn, attempt: Attempt, verdicts: tuple[Verdict | None, Verdict | None], learned: Learned | None, pieces: Pieces | None
+) -> Turn:
+    tokens = tokens_of(attempt, learned, pieces)
+    steps = next((verdict.steps for verdict in verdicts if verdict and verdict.steps), ())
+    title = turn.title
+    if learned is not None:
+        title = f"Step {learned.step}, " + ("no reward" if learned.reward is None else f"reward {learned.reward:.3g}")
+    return msgspec.structs.replace(turn, title=title, tokens=tokens, spans=spans_of(attempt, tokens, learned, steps))
 
 
 def _prose(attempt: Attempt) -> str:
