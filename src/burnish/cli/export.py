@@ -9,9 +9,7 @@ from tyro.conf import Positional
 from burnish.cli._console import print_json, table
 
 
-def export(
-    source: Positional[str], *, out: Path, to: str = "jsonl", option: tuple[str, ...] = (), json: bool = False
-) -> None:
+def export(source: Positional[str], *, out: Path, to: str = "jsonl", option: tuple[str, ...] = (), json: bool = False) -> None:
     """Write a run, or the tasks of a set, as files that another tool reads.
 
     `jsonl` can be read back by `burnish import`; `parquet` for tables; `inspect`, `trl`, `verl` and `verifiers` for those packages.

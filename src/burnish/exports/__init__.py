@@ -31,7 +31,7 @@ def export(store: RunStore, out: Path, to: str = "jsonl", options: Mapping[str, 
     counts: dict[str, int] = exporter(store, out, **(options or {}))
     origin = {
         "burnish": burnish.__version__,
-        "run": str(store.folder),
+        "run": store.folder.name,
         "manifest": store.manifest,
         "to": to,
         "options": dict(options or {}),

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import burnish
-from burnish.core.records import Attempt, Task, Verdict
+from burnish.core.records import Attempt, Task
 from burnish.core.seeds import content_hash
 from burnish.evaluation.samples import Sample, samples_of
-from burnish.exports._rows import Judged, attempts, chat
+from burnish.exports._rows import attempts, chat
 from burnish.interop.judge import told
 from burnish.signals.prompts import ask
-from burnish.signals.valuing import Reward, reward_named, value_of
+from burnish.signals.valuing import reward_named, value_of
 from burnish.store.files import write_atomic
 from burnish.store.runs import RunStore
 

@@ -36,9 +36,9 @@ def burnish_scorer(tasks: str, reward: str = "all_passed") -> Scorer:
     by_id, value = {each.id: each for each in load(tasks)}, reward_named(reward)
 
     async def score(state: Any, target: Any) -> Score:
-        known = by_id[state.sample_id]
-        verdict = await ajudge(known, state.output.completion)
-        about = {"answer": program_in(known, state.output.completion), "explanation": told(verdict), "metadata": {"verdict": verdict.status}}
+        known, reply = by_id[state.sample_id], state.output.completion
+        verdict = await ajudge(known, reply)
+        about = {"answer": program_in(known, reply), "explanation": told(verdict), "metadata": {"verdict": verdict.status}}
         number = value_of(value, verdict, known.id)
         return Score.unscored(reason="scoring_failed", **about) if number is None else Score(value=number, **about)
 

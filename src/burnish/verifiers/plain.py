@@ -66,7 +66,7 @@ class PlainVerifier(ABC):
         """One after another."""
         return (self.verify(task, artefact, limits=limits, first_fail=first_fail) for task, artefact in items)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - nothing to do unless a subclass holds something
         """Nothing to let go of."""
 
     def _judged(self, task: Task, spec: CheckSpec, parsed: Any) -> Check:
