@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burnish.api._loading import load_tasks
-from burnish.core.errors import InputError
+from burnish.core.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
@@ -52,8 +52,12 @@ def export(source: Path | str, out: Path, *, to: str = "jsonl", options: Mapping
     if Path(source).is_dir():
         with RunStore.open(source) as store:
             return write(store, out, to, options)
+    try:
+        tasks = load_tasks(str(source))
+    except UnknownName as error:
+        raise InputError(f"{source} is no run folder. {error}") from error
     with tempfile.TemporaryDirectory() as folder, RunStore.create(Path(folder) / "tasks", {"kind": "tasks", "tasks": str(source)}) as store:
-        store.add_tasks(load_tasks(str(source)))
+        store.add_tasks(tasks)
         return write(store, out, to, options)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from burnish.core import plugins
 from burnish.core.errors import InputError
-from burnish.core.records import DECIDED, Task, Verdict
+from burnish.core.records import DECIDED, FAILED, Check, Task, Verdict
 from burnish.signals.feedback import feedback
 from burnish.signals.prompts import ask
 from burnish.text.code import program_in
@@ -60,14 +60,21 @@ async def ajudge(task: Task, reply: str, limits: Limits = Limits()) -> Verdict:
 
 def told(verdict: Verdict) -> str:
     """A verdict for people: its status, how many checks of each sort passed, and what went wrong on the visible ones."""
-    counts = []
-    for word, hidden in (("visible", False), ("hidden", True)):
-        checks = [check for check in verdict.checks if check.hidden is hidden]
-        if checks:
-            passed, decided = (sum(check.outcome in wanted for check in checks) for wanted in ({"pass"}, DECIDED))
-            undecided = f", {len(checks) - decided} undecided" if decided < len(checks) else ""
-            counts.append(f"{passed} of {len(checks)} {word} checks passed{undecided}")
-    return "\n".join([f"{verdict.status}: {'; '.join(counts) or 'no check was judged'}.", feedback(verdict)])
+    counts = [_count(word, [check for check in verdict.checks if check.hidden is hidden]) for word, hidden in SORTS]
+    lines = [f"{verdict.status}: {'; '.join(filter(None, counts)) or 'no check was judged'}."]
+    failed = any(check.outcome in FAILED and not check.hidden for check in verdict.checks)
+    return "\n".join([*lines, feedback(verdict)] if failed or verdict.status in ("invalid", "tampered") else lines)
+
+
+SORTS = (("visible", False), ("hidden", True))
+
+
+def _count(word: str, checks: Sequence[Check]) -> str:
+    if not checks:
+        return ""
+    passed, decided = (sum(check.outcome in wanted for check in checks) for wanted in ({"pass"}, DECIDED))
+    undecided = f", {len(checks) - decided} undecided" if decided < len(checks) else ""
+    return f"{passed} of {len(checks)} {word} checks passed{undecided}"
 
 
 def _verifier(kind: str) -> Verifier:
