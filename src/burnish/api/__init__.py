@@ -9,7 +9,7 @@ from burnish.api._judging import Judged, VerifySummary, averify, verify, verify_
 from burnish.api._learning import check_file, curate, demo, train_file, train_grpo, train_sft
 from burnish.api._listing import doctor, list_formulas, list_models, list_plugins
 from burnish.api._loading import Update, load_model, load_tasks, verifier_of
-from burnish.api._runs import compare_runs, evaluate, export_run, import_run, view
+from burnish.api._runs import compare_runs, evaluate, export, import_run, view
 from burnish.api._solving import repair, solve, solve_compared
 from burnish.core.budget import Budget
 from burnish.core.options import parse_budget, parse_options
@@ -32,7 +32,7 @@ __all__ = [
     "demo",
     "doctor",
     "evaluate",
-    "export_run",
+    "export",
     "import_run",
     "list_formulas",
     "list_models",

@@ -12,7 +12,7 @@ import msgspec
 
 from burnish.api._loading import Update, load_model, load_tasks, verifier_of
 from burnish.core import plugins
-from burnish.core.errors import InputError, UnknownName
+from burnish.core.errors import InputError
 from burnish.core.ranks import leads
 from burnish.core.records import Check, Example
 
@@ -80,15 +80,13 @@ def train_grpo(
 def _rollout_source(tasks: str, reward: str, credit: str = "", paths: Paths | None = None) -> RolloutSource:
     """Tasks with their verifier, asked and rewarded as usual. Raises `InputError` if a task fails its own reference."""
     from burnish.runs import check_references
-    from burnish.signals import rewards
     from burnish.signals.prompts import ask
+    from burnish.signals.valuing import reward_named
     from burnish.text.code import program_in
     from burnish.training.rollouts import RolloutSource
 
     loaded = load_tasks(tasks)
-    value = plugins.find("reward", reward) if ":" in reward else getattr(rewards, reward, None)
-    if value is None:
-        raise UnknownName("reward", reward, rewards.__all__)
+    value = reward_named(reward)
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
     return RolloutSource(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from burnish.core.errors import InputError
+from burnish.api._loading import load_tasks
+from burnish.core.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
     from burnish.evaluation import Comparison, Evaluation
@@ -46,18 +48,29 @@ def view(run: Path, after: Path | None = None, *, out: Path | None = None, token
             return write_html(out or after / "comparison.html", comparison_page(store, later, tokenizer=tokenizer))
 
 
-def export_run(run: Path, out: Path) -> dict[str, int]:
-    """Write a run's records as JSONL files into `out`; how many of each."""
-    from burnish.store.export import export_run as export
+def export(source: Path | str, out: Path, *, to: str = "jsonl", options: Mapping[str, Any] | None = None) -> dict[str, int]:
+    """Write a run folder, or the tasks of a set, as files that another tool reads; file → how many records it holds.
+
+    `to` is one of `burnish list exports` or an import path. See `burnish export --help`.
+    """
+    from burnish.exports import export as write
     from burnish.store.runs import RunStore
 
-    with RunStore.open(run) as store:
-        return export(store, out)
+    if Path(source).is_dir():
+        with RunStore.open(source) as store:
+            return write(store, out, to, options)
+    try:
+        tasks = load_tasks(str(source))
+    except UnknownName as error:
+        raise InputError(f"{source} is no run folder. {error}") from error
+    with tempfile.TemporaryDirectory() as folder, RunStore.create(Path(folder) / "tasks", {"kind": "tasks", "tasks": str(source)}) as store:
+        store.add_tasks(tasks)
+        return write(store, out, to, options)
 
 
 def import_run(folder: Path, out: Path) -> dict[str, int]:
     """Make the run folder `out` from JSONL files; how many records of each kind. Made whole, or not at all."""
-    from burnish.store.export import import_run as read
+    from burnish.exports.jsonl import read_jsonl
     from burnish.store.runs import RunStore
 
     if out.exists():
@@ -66,7 +79,7 @@ def import_run(folder: Path, out: Path) -> dict[str, int]:
     shutil.rmtree(aside, ignore_errors=True)
     try:
         with RunStore.create(aside, {"kind": "import", "from": str(folder)}) as store:
-            read(folder, store)
+            read_jsonl(folder, store)
             counts = {"tasks": len(store.tasks()), "attempts": sum(1 for _ in store.attempts()), "episodes": len(store.episodes())}
         aside.rename(out)
     finally:

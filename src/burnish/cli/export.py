@@ -1,4 +1,4 @@
-"""`burnish export` and `burnish import`: a run as files of JSON lines, and back."""
+"""`burnish export` and `burnish import`: a run as files of other tools; as JSON lines, and back."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from tyro.conf import Positional
 from burnish.cli._console import print_json, table
 
 
-def export(run: Positional[Path], *, out: Path, json: bool = False) -> None:
-    """Write a run's tasks, attempts, verdicts and episodes as JSONL files.
+def export(source: Positional[str], *, out: Path, to: str = "jsonl", option: tuple[str, ...] = (), json: bool = False) -> None:
+    """Write a run, or the tasks of a set, as files that another tool reads.
 
-    Example: burnish export runs/first --out first-jsonl
+    `jsonl` can be read back by `burnish import`; `parquet` for tables; `inspect`, `trl`, `verl` and `verifiers` for those packages.
+
+    Example: burnish export runs/first --to trl --out first-trl
 
     Args:
-        run: Run folder.
+        source: Run folder, or a task set (`first-functions:train`, a JSONL file) to export its tasks alone.
         out: Folder for the files.
+        to: Whose files (see `burnish list exports`), or an import path.
+        option: Options of the exporter as name=value.
         json: Print one JSON document instead of a table.
     """
     from burnish import api
 
-    _show(f"{run} in {out}", api.export_run(run, out), json)
+    counts = api.export(source, out, to=to, options=api.parse_options(option))
+    _show(f"{source} in {out}", counts, json)
 
 
 def import_run(folder: Positional[Path], *, out: Path, json: bool = False) -> None:

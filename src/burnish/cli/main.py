@@ -38,7 +38,12 @@ app.command(name="list")(list_plugins)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse, run, and turn every expected failure into one message and a non-zero exit code (130 for Ctrl-C)."""
+    """Parse, run, and turn every expected failure into one message and a non-zero exit code (130 for Ctrl-C).
+
+    Import paths (`module:object`) are also looked for in the folder where the command is started, after everything installed.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         code = app.cli(prog="burnish", description=__doc__, args=_with_default_command(sys.argv[1:] if arguments is None else arguments))
     except BurnishError as error:

@@ -33,6 +33,7 @@ FAMILIES: Mapping[str, str] = {
     "controller": "burnish.objectives.controllers",
     "input": "burnish.training.inputs",
     "recipe": "burnish.recipes",
+    "export": "burnish.exports",
 }
 """Family word → package that holds one module per plug-in."""
 
@@ -44,7 +45,7 @@ def names(family: str) -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name not in HELPERS)
 
 
-HELPERS = frozenset({"base", "cached", "scorers", "scores", "selectors", "weights"})
+HELPERS = frozenset({"base", "cached", "plain", "scorers", "scores", "selectors", "weights"})
 """Module names inside a family that hold its protocol, what is done with its members, or a family of its own, not a plug-in."""
 
 

@@ -1,8 +1,4 @@
-"""What every curation needs: which attempts may be learned from, when two programs are the same, and a fair choice.
-
-A label is a verdict over all checks of the task, hidden ones included. Unscored attempts and those with any sign of
-tampering are in no example, neither as target nor as context.
-"""
+"""What every curation needs: when two programs are the same, and a fair choice."""
 
 from __future__ import annotations
 
@@ -12,20 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from burnish.core.errors import InputError
-from burnish.core.records import Attempt, Verdict
 from burnish.core.seeds import derive_seed
 
 T = TypeVar("T")
-
-
-def usable(label: Verdict) -> bool:
-    """True if the label decides something and nothing hints at an attack on the judge."""
-    return label.scored and label.status != "tampered" and not label.tamper
-
-
-def verified(attempt: Attempt, label: Verdict) -> bool:
-    """True if the attempt holds a program that passes every check."""
-    return usable(label) and label.passed and bool(attempt.artefacts.get("code", "").strip())
 
 
 def same_program(code: str) -> str:

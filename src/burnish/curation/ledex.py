@@ -13,8 +13,9 @@ from typing import NamedTuple
 from burnish.core.errors import InputError
 from burnish.core.records import Attempt, Example, Message, Task, Verdict
 from burnish.core.seeds import content_hash
-from burnish.curation._select import check_limits, choose, same_program, usable, verified
+from burnish.curation._select import check_limits, choose, same_program
 from burnish.signals.prompts import ask, ask_refinement, wrong_code
+from burnish.store.labels import usable, verified
 from burnish.store.runs import RunStore
 from burnish.text.code import fenced
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from burnish.core.records import Attempt, Example, Message
 from burnish.core.seeds import content_hash
-from burnish.curation._select import check_limits, choose, same_program, verified
+from burnish.curation._select import check_limits, choose, same_program
+from burnish.store.labels import verified
 from burnish.store.runs import RunStore
 from burnish.text.code import fenced
 

@@ -47,12 +47,18 @@ def request(task: Task, words: str) -> str:
 
 def block(task: Task, code: str) -> str:
     """`code` as a fenced block in the task's language."""
-    return fenced(code, _LANGUAGES.get(task.kind, (task.kind, task.kind))[1])
+    return fenced(code, _written(task)[1])
 
 
 def language(task: Task) -> str:
     """The language that the task is to be solved in, as it is called."""
-    return _LANGUAGES.get(task.kind, (task.kind, ""))[0]
+    return _written(task)[0]
+
+
+def _written(task: Task) -> tuple[str, str]:
+    """The language as it is called and as it stands behind a fence; of a verifier's import path, its object's name."""
+    name = task.kind.rpartition(":")[2]
+    return _LANGUAGES.get(name, (name, name))
 
 
 def wrong_code(attempt: Attempt) -> str:

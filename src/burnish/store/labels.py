@@ -1,14 +1,15 @@
 """The label of an attempt: one verdict over all checks of its task. A pure function; nothing is believed by default.
 
 A part of the checks that was not judged, or that the judge could not judge, counts as undecided: with it an attempt can
-still be certainly wrong, but never right.
+still be certainly wrong, but never right. Attempts that are not `usable` are in no example and in no export that is trained on,
+neither as target nor as context.
 """
 
 from __future__ import annotations
 
 from functools import reduce
 
-from burnish.core.records import Check, Outcome, Task, Verdict
+from burnish.core.records import Attempt, Check, Outcome, Task, Verdict
 
 
 def label_of(task: Task, visible: Verdict | None, hidden: Verdict | None, overall: Verdict | None = None) -> Verdict:
@@ -19,7 +20,18 @@ def label_of(task: Task, visible: Verdict | None, hidden: Verdict | None, overal
     if overall is not None and task.checks:
         return overall
     parts = [("visible", task.visible(), visible), ("hidden", task.hidden(), hidden)]
-    return reduce(Verdict.merge, (_decided(name, verdict) for name, checks, verdict in parts if checks), Verdict.of(()))
+    judged = [_decided(name, verdict) for name, checks, verdict in parts if checks]
+    return reduce(Verdict.merge, judged) if judged else Verdict.of(())
+
+
+def usable(label: Verdict) -> bool:
+    """True if the label decides something and nothing hints at an attack on the judge."""
+    return label.scored and label.status != "tampered" and not label.tamper
+
+
+def verified(attempt: Attempt, label: Verdict) -> bool:
+    """True if the attempt holds a program that passes every check."""
+    return usable(label) and label.passed and bool(attempt.artefacts.get("code", "").strip())
 
 
 def _decided(part: str, verdict: Verdict | None) -> Verdict:

@@ -7,19 +7,19 @@ becomes a reward. Needs no torch; the policy and the verifier bring what they ne
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from burnish.core.errors import InputError
-from burnish.core.records import Diagnostic, Message, Record, Sampling, Task, TokenRecord, Verdict
+from burnish.core.records import Message, Record, Sampling, Task, TokenRecord, Verdict
 from burnish.core.seeds import derive_seed
 from burnish.models._paths import Blocks, PathTags, generate_with_paths
 from burnish.models.base import Completion, Policy, Request
+from burnish.signals.valuing import Reward, value_of
 from burnish.training.inputs._texts import encoded
-from burnish.verifiers.base import Limits, Verifier, view
+from burnish.verifiers.base import NOTHING_TO_CHECK, Limits, Verifier, view
 
 
 class Paths(Record, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ class RolloutSource:
     tasks: Sequence[Task]
     messages: Callable[[Task], Sequence[Message]]
     extract: Callable[[Task, str], str | None]
-    reward: Callable[[Verdict], float | None]
+    reward: Reward
     limits: Limits = Limits()
     credit: Callable[[Rollout], tuple[Sequence[int], Sequence[float]]] | None = None
     """Rewards inside a completion: the last sampled token (from 0) of each step or span, and its score."""
@@ -135,7 +135,7 @@ async def _rollout(policy: Policy, source: RolloutSource, task: Task, sampling: 
         text=completion.text,
         artefact=artefact,
         verdict=verdict,
-        reward=_reward(source, task, verdict) if completion.ids and completion.stop_reason != "cancelled" else None,
+        reward=value_of(source.reward, verdict, task.id) if completion.ids and completion.stop_reason != "cancelled" else None,
         stop_reason=completion.stop_reason,
         policy_version=completion.policy_version,
         parallel=parallel,
@@ -174,12 +174,5 @@ def _check_known(policy: Policy, prompt: tuple[int, ...], completion: Completion
 
 async def _judge(source: RolloutSource, task: Task, artefact: str | None) -> Verdict:
     if artefact is None:
-        return Verdict.of((), invalid=[Diagnostic(code="no-artefact", message="The answer holds nothing that can be checked.")])
+        return NOTHING_TO_CHECK
     return await source.verifier.averify(view(task, "all"), artefact, limits=source.limits)
-
-
-def _reward(source: RolloutSource, task: Task, verdict: Verdict) -> float | None:
-    value = source.reward(verdict) if verdict.scored else None
-    if value is not None and not math.isfinite(value):
-        raise InputError(f"The reward function returned {value} for task {task.id!r}. Return a finite number, or None for no reward.")
-    return value

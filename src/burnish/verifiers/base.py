@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from burnish.core.records import Cost, Record, Task, Verdict, View
+from burnish.core.records import Cost, Diagnostic, Record, Task, Verdict, View
 from burnish.core.traces import Trace
 
 
@@ -46,6 +46,10 @@ class ToolReport(Record):
     version: str = ""
     detail: str = ""
     install: str = ""
+
+
+NOTHING_TO_CHECK = Verdict.of((), invalid=[Diagnostic(code="no-artefact", message="The answer holds nothing that can be checked.")])
+"""The verdict on a reply in which no artefact was found."""
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """A run as four files of JSON lines (tasks, attempts, verdicts, episodes), and back.
 
-For other tools, for version control, and for moving records between runs. Metrics, events and the manifest stay behind.
+For version control and for moving records between runs. Metrics and events stay behind.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ class Judgement(Record):
     verdict: Verdict
 
 
-def export_run(store: RunStore, folder: Path | str) -> dict[str, int]:
-    """Write the run's records to `folder` and return how many each file holds. Superseded records are left out."""
+def jsonl(store: RunStore, out: Path) -> dict[str, int]:
+    """Write the run's records to `out` and return how many each file holds. Superseded records are left out."""
     contents: dict[str, Iterable[Record]] = {
         "tasks.jsonl": store.tasks(),
         "attempts.jsonl": store.attempts(),
         "verdicts.jsonl": _judgements(store),
         "episodes.jsonl": store.episodes(),
     }
-    return {name: write_records(Path(folder) / name, records) for name, records in contents.items()}
+    return {name: write_records(out / name, records) for name, records in contents.items()}
 
 
-def import_run(folder: Path | str, store: RunStore) -> None:
-    """Add the records of `folder` (as `export_run` writes them) to `store`: all, or none if any line or id is wrong.
+def read_jsonl(folder: Path, store: RunStore) -> None:
+    """Add the records of `folder` (as `jsonl` writes them) to `store`: all, or none if any line or id is wrong.
 
     Raises `InputError` with `file:line`, or `StoreError` where a different record has the same id.
     """
-    folder = Path(folder)
     with store.batch():
         store.add_tasks(read_records(folder / "tasks.jsonl", Task))
         for attempt in read_records(folder / "attempts.jsonl", Attempt):

@@ -2,7 +2,7 @@ import pytest
 
 from burnish.core.errors import InputError, StoreError
 from burnish.core.records import Attempt, Check, CheckSpec, Episode, Message, Task, TokenRecord, Verdict
-from burnish.store.export import export_run, import_run
+from burnish.exports.jsonl import jsonl, read_jsonl
 from burnish.store.runs import RunStore
 
 
@@ -27,34 +27,34 @@ def contents(store):
 
 def test_a_run_round_trips_and_importing_twice_changes_nothing(tmp_path):
     with filled(tmp_path / "one") as one, RunStore.create(tmp_path / "two", {}) as two:
-        counts = export_run(one, tmp_path / "files")
+        counts = jsonl(one, tmp_path / "files")
         assert counts == {"tasks.jsonl": 1, "attempts.jsonl": 1, "verdicts.jsonl": 2, "episodes.jsonl": 1}
         for _ in range(2):
-            import_run(tmp_path / "files", two)
+            read_jsonl(tmp_path / "files", two)
             assert contents(two) == contents(one)
 
 
 def test_an_empty_run_round_trips(tmp_path):
     with RunStore.create(tmp_path / "one", {}) as one, RunStore.create(tmp_path / "two", {}) as two:
-        export_run(one, tmp_path / "files")
-        import_run(tmp_path / "files", two)
+        jsonl(one, tmp_path / "files")
+        read_jsonl(tmp_path / "files", two)
         assert contents(two) == ([], [], [{}, {}, {}], [], {})
 
 
 def test_a_bad_line_imports_nothing(tmp_path):
     with filled(tmp_path / "one") as one, RunStore.create(tmp_path / "two", {}) as two:
-        export_run(one, tmp_path / "files")
+        jsonl(one, tmp_path / "files")
         path = tmp_path / "files" / "verdicts.jsonl"
         path.write_text(path.read_text() + '{"attempt_id": "a", "view": "secret", "verdict": {}}\n')
         with pytest.raises(InputError, match=r"verdicts\.jsonl:3: not a Judgement: Invalid enum value 'secret' - at `view`"):
-            import_run(tmp_path / "files", two)
+            read_jsonl(tmp_path / "files", two)
         assert contents(two) == ([], [], [{}, {}, {}], [], {})
 
 
 def test_a_conflicting_run_imports_nothing(tmp_path):
     with filled(tmp_path / "one") as one, RunStore.create(tmp_path / "two", {}) as two:
-        export_run(one, tmp_path / "files")
+        jsonl(one, tmp_path / "files")
         two.add_episode(Episode(id="e", task_id="t", index=0, status="budget"))
         with pytest.raises(StoreError, match="different episode 'e'"):
-            import_run(tmp_path / "files", two)
+            read_jsonl(tmp_path / "files", two)
         assert two.tasks() == []
