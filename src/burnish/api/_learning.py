@@ -14,7 +14,7 @@ import msgspec
 from burnish.api._loading import Update, load_model, load_tasks, verifier_of
 from burnish.core import plugins
 from burnish.core.errors import InputError, UnknownName
-from burnish.core.records import Check, Example
+from burnish.core.records import Check, Example, Message, Task
 
 if TYPE_CHECKING:
     from burnish.recipes._demo_records import DemoResult
@@ -26,21 +26,44 @@ if TYPE_CHECKING:
     from burnish.training.trainer import TrainResult
 
 
-def curate(kind: str, runs: Sequence[Path], out: Path, *, options: dict[str, Any] | None = None) -> list[Example]:
-    """Turn stored runs into training examples by a curation (`ledex`, `rejection`) and write them to the JSONL file `out`."""
+def curate(
+    kind: str, runs: Sequence[Path], out: Path, *, options: dict[str, Any] | None = None, against: Sequence[str] = (), words: int = 9
+) -> list[Example]:
+    """Turn stored runs into training examples by a curation (`ledex`, `rejection` …) and write them to the JSONL file `out`.
+
+    What two runs have in common counts once. `against` names evaluation tasks: examples of tasks that share `words` words in a
+    row with one of them, or whose programs do the same as its reference, go to `left_out_file(out)` instead, with the reason.
+    """
+    from burnish.curation._decontamination import LeftOut, overlaps, right_programs
     from burnish.store.jsonl import write_records
     from burnish.store.runs import RunStore
 
     builder = plugins.find("curation", kind)
     plugins.check_options(builder, options or {}, f"curation {kind!r}")
-    examples: list[Example] = []
+    evaluation = [task for name in against for task in load_tasks(name)]
+    distinct: dict[tuple[Message, ...], Example] = {}
+    training: dict[str, tuple[Task, str]] = {}
     for run in runs:
         with RunStore.open(run) as store:
-            examples += builder(store, **(options or {}))
+            found = builder(store, **(options or {}))
+            distinct |= {example.messages: example for example in found if example.messages not in distinct}
+            training |= right_programs(store) if evaluation else {}
+    taught = {example.task_id: training[example.task_id] for example in distinct.values()} if evaluation else {}
+    known = asyncio.run(overlaps(taught, evaluation, words=words))
+    examples = [example for example in distinct.values() if example.task_id not in known]
+    if against:
+        left_out = [LeftOut(example=example, overlap=known[example.task_id]) for example in distinct.values() if example.task_id in known]
+        write_records(left_out_file(out), left_out)
     if not examples:
-        raise InputError(f"No example came out of {', '.join(map(str, runs))}: no verified attempt there fits the curation {kind!r}.")
+        why = "all that came out overlaps with the evaluation tasks" if known else f"no verified attempt there fits the curation {kind!r}"
+        raise InputError(f"No example came out of {', '.join(map(str, runs))}: {why}.")
     write_records(out, examples)
     return examples
+
+
+def left_out_file(out: Path) -> Path:
+    """Where `curate(…, against=…)` writes what it leaves out of the examples in `out`, and why."""
+    return out.with_name(f"{out.stem}.left_out{out.suffix}")
 
 
 def train_sft(

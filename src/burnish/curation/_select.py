@@ -28,6 +28,12 @@ def verified(attempt: Attempt, label: Verdict) -> bool:
     return usable(label) and label.passed and bool(attempt.artefacts.get("code", "").strip())
 
 
+def explanation_of(attempt: Attempt) -> str:
+    """The prose before the attempt's program; empty if there is none."""
+    parts = [attempt.text[span.start : span.end].strip() for span in attempt.spans if span.kind == "explanation"]
+    return "\n\n".join(part for part in parts if part)
+
+
 def same_program(code: str) -> str:
     """A key that is equal for programs that differ in comments, blank lines, quotes or spacing only."""
     try:
