@@ -59,7 +59,9 @@ def main(folders: list[Path]) -> None:
         for kind, found in kinds.items():
             middle = statistics.median(found)
             reward = explanation_reward(middle, scale)
-            print(f"{kind:16} lowest {min(found):5.2f}  median {middle:5.2f}  highest {max(found):5.2f}  reward of the median {reward:+.1f}")
+            print(
+                f"{kind:16} lowest {min(found):5.2f}  median {middle:5.2f}  highest {max(found):5.2f}  reward of the median {reward:+.1f}"
+            )
     print(f"low={scale.low} high={scale.high}")
 
 

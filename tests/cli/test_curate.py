@@ -16,7 +16,10 @@ WRONG, RIGHT = "def {0}(a, b):\n    return a {1}= b", "def {0}(a, b):\n    retur
 
 
 def make(name, sign, prompt):
-    checks = [CheckSpec(id=f"{hidden}", kind="call", data={"args": "(7, 2)", "expected": f"{eval(f'7 {sign} 2')}"}, hidden=hidden) for hidden in (False, True)]
+    checks = [
+        CheckSpec(id=f"{hidden}", kind="call", data={"args": "(7, 2)", "expected": f"{eval(f'7 {sign} 2')}"}, hidden=hidden)
+        for hidden in (False, True)
+    ]
     refs = (f"def {name}(a, b):\n    return a {sign} b\n",)
     return Task(id=name, group_id=name, kind="python", prompt=prompt, checks=tuple(checks), refs=refs, context={"entry_point": name})
 
@@ -93,7 +96,10 @@ def test_examples_that_overlap_with_evaluation_tasks_are_left_out_and_kept_aside
 
 def test_without_evaluation_tasks_all_is_kept_and_two_runs_count_once(burnish, collected, tmp_path):
     out = tmp_path / "e.jsonl"
-    assert json.loads(burnish("curate", "ledex", collected, collected, "--out", out, "--json")[1])["examples"] == {"ledex-b": 3, "ledex-c": 3}
+    assert json.loads(burnish("curate", "ledex", collected, collected, "--out", out, "--json")[1])["examples"] == {
+        "ledex-b": 3,
+        "ledex-c": 3,
+    }
     assert not left_out_file(out).exists()
 
 

@@ -19,8 +19,15 @@ def make(name, prompt, program, calls=("(3,)", "(-2,)"), *, entry="f", kind="pyt
 
 
 MEASURED = [
-    make("double", "Return twice the number that is given to the function, as an integer.", "def twice(n):\n    return 2 * n", entry="twice"),
-    make("square", "Return the square of the number that is given to the function, as an integer.", "def sq(n):\n    return n * n", entry="sq"),
+    make(
+        "double", "Return twice the number that is given to the function, as an integer.", "def twice(n):\n    return 2 * n", entry="twice"
+    ),
+    make(
+        "square",
+        "Return the square of the number that is given to the function, as an integer.",
+        "def sq(n):\n    return n * n",
+        entry="sq",
+    ),
     make("big", "Say whether a number is above one million.", "def big(n):\n    return n > 10**6", entry="big"),
     make("bare", "Give back the first item that is in the list of the caller.", ""),
 ]
@@ -64,7 +71,6 @@ def test_a_right_program_is_the_reference_or_a_verified_attempt(run):
     block = "```python\ndef f(x): return 1\n```"
     run.attempt("w", block.replace("1", "0"), visible="fail", hidden="fail")
     assert right_programs(run.store)["t"][1].startswith("# HIDDEN")
-
 
     other = msgspec.structs.replace(run.tasks["t"], id="u", refs=())
     run.tasks["u"] = other

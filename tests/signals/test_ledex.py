@@ -4,8 +4,8 @@ import importlib.util
 
 import pytest
 import torch
-
 from benchmarks.explanations import by_hand, scale_of
+
 from burnish.core.errors import InputError
 from burnish.core.records import Check, Diagnostic, TamperFlag, Verdict
 from burnish.signals import ledex

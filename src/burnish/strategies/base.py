@@ -124,9 +124,7 @@ class Writer:
             self._meter.after_call(allowed, cost)
         if prefix:
             completion = msgspec.structs.replace(completion, text=prefix.text + completion.text)
-        attempt = _attempt(
-            attempt_id, self._episode_id, self._task, policy, messages, request, completion, cost, op, parent, round, kind
-        )
+        attempt = _attempt(attempt_id, self._episode_id, self._task, policy, messages, request, completion, cost, op, parent, round, kind)
         self._log.add_attempt(attempt)
         self.attempts.append(attempt)
         return attempt

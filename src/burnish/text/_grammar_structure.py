@@ -21,7 +21,9 @@ _ASSIGNING = frozenset(
         *("for_range_loop", "for_in_statement", "enhanced_for_statement"),
     }
 )
-_PARAMETERS = frozenset({"parameter_declaration", "optional_parameter_declaration", "formal_parameter", "formal_parameters", "spread_parameter"})
+_PARAMETERS = frozenset(
+    {"parameter_declaration", "optional_parameter_declaration", "formal_parameter", "formal_parameters", "spread_parameter"}
+)
 _BASES = frozenset({"subscript_expression", "field_expression", "field_access", "array_access", "member_expression"})
 """Targets that are a part of something: what is defined is the variable they begin with."""
 _TYPE_WORDS = frozenset({"primitive_type", "void_type", "boolean_type"})

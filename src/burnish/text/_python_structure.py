@@ -62,29 +62,29 @@ class _Reader(ast.NodeVisitor):
     def __init__(self) -> None:
         self.flow = Flow()
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self.flow.use(node.id)
 
     def visit_arg(self, node: ast.arg) -> None:
         self.flow.define([node.arg])
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         self._assign(node.targets, node.value)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value:
             self._assign([node.target], node.value)
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:  # noqa: N802
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self._assign([node.target], node.value)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
         for name in _targets(node.target):
             self.flow.use(name)
         self._assign([node.target], node.value, _names(node.target))
 
-    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:  # noqa: N802
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self._assign([node.target], node.iter)
         for statement in (*node.body, *node.orelse):
             self.visit(statement)
@@ -96,18 +96,18 @@ class _Reader(ast.NodeVisitor):
         for condition in node.ifs:
             self.visit(condition)
 
-    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:  # noqa: N802
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:
         self._comprehend(node.generators, node.elt)
 
     visit_SetComp = visit_GeneratorExp = visit_ListComp  # noqa: N815
 
-    def visit_DictComp(self, node: ast.DictComp) -> None:  # noqa: N802
+    def visit_DictComp(self, node: ast.DictComp) -> None:
         self._comprehend(node.generators, node.key, node.value)
 
     def visit_withitem(self, node: ast.withitem) -> None:
         self._assign([node.optional_vars] if node.optional_vars else [], node.context_expr)
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:  # noqa: N802
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         self.flow.define([node.name] if node.name else [])
         self.generic_visit(node)
 
