@@ -37,12 +37,12 @@ class Asked(Run):
 
     def __init__(self, folder, request=EXPLAIN):
         super().__init__(folder)
-        self.request = request
+        self.request, self.policy = request, "tiny"
         add = self.store.add_attempt
 
         def asked(attempt):
             turn = Message(role="user", content=f"It fails.\n\n{self.request.format('function')}")
-            add(msgspec.structs.replace(attempt, messages=(turn,)) if attempt.op == "refine" else attempt)
+            add(msgspec.structs.replace(attempt, messages=(turn,), policy=self.policy) if attempt.op == "refine" else attempt)
 
         self.store.add_attempt = asked
 
@@ -55,8 +55,8 @@ def run(tmp_path):
     run.store.close()
 
 
-def rewards(run, **options):
-    return {example.attempts[-1]: example for example in ledex_rewards(run.store, embed=embed, **options)}
+def rewards(run, scale="paper", **options):
+    return {example.attempts[-1]: example for example in ledex_rewards(run.store, embed=embed, scale=scale, **options)}
 
 
 def test_it_is_found_by_name():
@@ -154,10 +154,35 @@ def test_nothing_hidden_is_in_an_example(run):
     assert not any(SECRET in f"{example.messages} {example.meta}" for example in rewards(run, unrepaired="gold").values())
 
 
-@pytest.mark.parametrize("options", [{"scale": "roberta"}, {"low": 0.1}, {"unrepaired": "keep"}])
-def test_bad_options_are_explained(run, options):
-    with pytest.raises(InputError, match="ledex_rewards needs scale = paper or minilm"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale": "roberta"}, "needs scale = paper or minilm, or both low and high; found 'roberta'"),
+        ({"low": 0.1}, "or both low and high"),
+        ({"scale": "minilm"}, "measured with the encoder of the wheel. For another one measure its own"),
+        ({"unrepaired": "keep"}, "unrepaired = drop or gold; found 'keep'"),
+    ],
+)
+def test_bad_options_are_explained(run, options, message):
+    with pytest.raises(InputError, match=message):
         rewards(run, **options)
+
+
+def test_another_encoder_is_given_by_its_import_path(run):
+    run.attempt("r", block(RIGHT, "Off by one."), parent="w")
+    (example,) = ledex_rewards(run.store, embed=f"{__name__}:embed", low=0.0, high=1.0)
+    assert example.meta["explanation"] == 5
+    with pytest.raises(InputError, match="Cannot load 'roberta'"):
+        ledex_rewards(run.store, embed="roberta", scale="paper")
+
+
+def test_tokens_of_a_teacher_are_of_another_vocabulary(run):
+    run.attempt("r", block(RIGHT, "Off by one."), parent="w", tokens=True)
+    assert rewards(run)["r"].tokens is not None
+    run.policy = "teacher"
+    run.attempt("s", block(OTHER, "Off by one."), parent="w", tokens=True)
+    found = rewards(run)["s"]
+    assert (found.tokens, found.meta["policy"], found.meta["wrong_policy"]) == (None, "teacher", "tiny")
 
 
 @pytest.mark.model

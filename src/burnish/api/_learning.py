@@ -34,31 +34,39 @@ def curate(
     What two runs have in common counts once. `against` names evaluation tasks: examples of tasks that share `words` words in a
     row with one of them, or whose programs do the same as its reference, go to `left_out_file(out)` instead, with the reason.
     """
-    from burnish.curation._decontamination import LeftOut, overlaps, right_programs
+    from burnish.curation._decontamination import LeftOut, overlaps
     from burnish.store.jsonl import write_records
-    from burnish.store.runs import RunStore
 
-    builder = plugins.find("curation", kind)
-    plugins.check_options(builder, options or {}, f"curation {kind!r}")
     evaluation = [task for name in against for task in load_tasks(name)]
-    distinct: dict[tuple[Message, ...], Example] = {}
-    training: dict[str, tuple[Task, str]] = {}
-    for run in runs:
-        with RunStore.open(run) as store:
-            found = builder(store, **(options or {}))
-            distinct |= {example.messages: example for example in found if example.messages not in distinct}
-            training |= right_programs(store) if evaluation else {}
-    taught = {example.task_id: training[example.task_id] for example in distinct.values()} if evaluation else {}
-    known = asyncio.run(overlaps(taught, evaluation, words=words))
-    examples = [example for example in distinct.values() if example.task_id not in known]
+    distinct, programs = _curated(kind, runs, options or {})
+    taught = {example.task_id: programs[example.task_id] for example in distinct}
+    known = asyncio.run(overlaps(taught, evaluation, words=words)) if evaluation else {}
+    examples = [example for example in distinct if example.task_id not in known]
     if against:
-        left_out = [LeftOut(example=example, overlap=known[example.task_id]) for example in distinct.values() if example.task_id in known]
-        write_records(left_out_file(out), left_out)
+        kept_aside = [LeftOut(example=example, overlap=known[example.task_id]) for example in distinct if example.task_id in known]
+        write_records(left_out_file(out), kept_aside)
     if not examples:
         why = "all that came out overlaps with the evaluation tasks" if known else f"no verified attempt there fits the curation {kind!r}"
         raise InputError(f"No example came out of {', '.join(map(str, runs))}: {why}.")
     write_records(out, examples)
     return examples
+
+
+def _curated(kind: str, runs: Sequence[Path], options: dict[str, Any]) -> tuple[list[Example], dict[str, tuple[Task, str]]]:
+    """The different examples of all runs; and by task id each task with a program that solves it."""
+    from burnish.curation._decontamination import right_programs
+    from burnish.store.runs import RunStore
+
+    builder = plugins.find("curation", kind)
+    plugins.check_options(builder, options, f"curation {kind!r}")
+    distinct: dict[tuple[Message, ...], Example] = {}
+    programs: dict[str, tuple[Task, str]] = {}
+    for run in runs:
+        with RunStore.open(run) as store:
+            for example in builder(store, **options):
+                distinct.setdefault(example.messages, example)
+            programs |= right_programs(store)
+    return [*distinct.values()], programs
 
 
 def left_out_file(out: Path) -> Path:

@@ -49,14 +49,15 @@ def structure_of(source: str, language: str = "python") -> Structure:
 
 def subtree_keys(root: Node, children: Callable[[Node], Sequence[Node]], kind: Callable[[Node], str]) -> tuple[str, ...]:
     """The keys of all nodes with children, root first. Without recursion: generated programs can be nested deeply."""
-    nodes, inner = [root], []
+    nodes, inner = [root], list[range]()
     for node in nodes:  # grows while it is read: breadth first
-        inner.append(range(len(nodes), len(nodes) + len(below := children(node))))
+        below = children(node)
+        inner.append(range(len(nodes), len(nodes) + len(below)))
         nodes += below
     keys = [""] * len(nodes)
     for index in reversed(range(len(nodes))):
         keys[index] = content_hash(kind(nodes[index]), *(keys[child] for child in inner[index]))
-    return tuple(keys[index] for index, below in enumerate(inner) if below)
+    return tuple(key for key, below in zip(keys, inner, strict=True) if below)
 
 
 class Flow:
