@@ -6,7 +6,7 @@ result on disk, and returns a record. Errors are `BurnishError`s whose text is m
 """
 
 from burnish.api._judging import Judged, VerifySummary, averify, verify, verify_batch, verify_samples
-from burnish.api._learning import check_file, curate, demo, train_file, train_grpo, train_sft
+from burnish.api._learning import check_file, curate, demo, left_out_file, train_file, train_grpo, train_sft
 from burnish.api._listing import doctor, list_formulas, list_models, list_plugins
 from burnish.api._loading import Update, load_model, load_tasks, verifier_of
 from burnish.api._runs import compare_runs, evaluate, export, import_run, view
@@ -34,6 +34,7 @@ __all__ = [
     "evaluate",
     "export",
     "import_run",
+    "left_out_file",
     "list_formulas",
     "list_models",
     "list_plugins",

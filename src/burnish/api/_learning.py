@@ -14,7 +14,7 @@ from burnish.api._loading import Update, load_model, load_tasks, verifier_of
 from burnish.core import plugins
 from burnish.core.errors import InputError
 from burnish.core.ranks import leads
-from burnish.core.records import Check, Example
+from burnish.core.records import Check, Example, Message, Task
 
 if TYPE_CHECKING:
     from burnish.recipes._demo_records import DemoResult
@@ -26,21 +26,52 @@ if TYPE_CHECKING:
     from burnish.training.trainer import TrainResult
 
 
-def curate(kind: str, runs: Sequence[Path], out: Path, *, options: dict[str, Any] | None = None) -> list[Example]:
-    """Turn stored runs into training examples by a curation (`ledex`, `rejection`) and write them to the JSONL file `out`."""
+def curate(
+    kind: str, runs: Sequence[Path], out: Path, *, options: dict[str, Any] | None = None, against: Sequence[str] = (), words: int = 9
+) -> list[Example]:
+    """Turn stored runs into training examples by a curation (`ledex`, `rejection` …) and write them to the JSONL file `out`.
+
+    What two runs have in common counts once. `against` names evaluation tasks: examples of tasks that share `words` words in a
+    row with one of them, or whose programs do the same as its reference, go to `left_out_file(out)` instead, with the reason.
+    """
+    from burnish.curation._decontamination import LeftOut, overlaps
     from burnish.store.jsonl import write_records
+
+    evaluation = [task for name in against for task in load_tasks(name)]
+    distinct, programs = _curated(kind, runs, options or {})
+    taught = {example.task_id: programs[example.task_id] for example in distinct}
+    known = asyncio.run(overlaps(taught, evaluation, words=words)) if evaluation else {}
+    examples = [example for example in distinct if example.task_id not in known]
+    if against:
+        kept_aside = [LeftOut(example=example, overlap=known[example.task_id]) for example in distinct if example.task_id in known]
+        write_records(left_out_file(out), kept_aside)
+    if not examples:
+        why = "all that came out overlaps with the evaluation tasks" if known else f"no verified attempt there fits the curation {kind!r}"
+        raise InputError(f"No example came out of {', '.join(map(str, runs))}: {why}.")
+    write_records(out, examples)
+    return examples
+
+
+def _curated(kind: str, runs: Sequence[Path], options: dict[str, Any]) -> tuple[list[Example], dict[str, tuple[Task, str]]]:
+    """The different examples of all runs; and by task id each task with a program that solves it."""
+    from burnish.curation._decontamination import right_programs
     from burnish.store.runs import RunStore
 
     builder = plugins.find("curation", kind)
-    plugins.check_options(builder, options or {}, f"curation {kind!r}")
-    examples: list[Example] = []
+    plugins.check_options(builder, options, f"curation {kind!r}")
+    distinct: dict[tuple[Message, ...], Example] = {}
+    programs: dict[str, tuple[Task, str]] = {}
     for run in runs:
         with RunStore.open(run) as store:
-            examples += builder(store, **(options or {}))
-    if not examples:
-        raise InputError(f"No example came out of {', '.join(map(str, runs))}: no verified attempt there fits the curation {kind!r}.")
-    write_records(out, examples)
-    return examples
+            for example in builder(store, **options):
+                distinct.setdefault(example.messages, example)
+            programs |= right_programs(store)
+    return [*distinct.values()], programs
+
+
+def left_out_file(out: Path) -> Path:
+    """Where `curate(…, against=…)` writes what it leaves out of the examples in `out`, and why."""
+    return out.with_name(f"{out.stem}.left_out{out.suffix}")
 
 
 def train_sft(

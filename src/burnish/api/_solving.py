@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burnish.api._loading import load_model, load_tasks, verifier_of
 from burnish.api._runs import evaluate
@@ -29,6 +29,9 @@ def solve(
     model: str = "embedded",
     engine: str = "auto",
     engine_options: dict[str, Any] | None = None,
+    teacher: str = "",
+    teacher_engine: str = "auto",
+    teacher_options: dict[str, Any] | None = None,
     samples: int = 1,
     limit: int | None = None,
     sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
@@ -38,12 +41,16 @@ def solve(
     resume: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Evaluation:
-    """Solve tasks with a strategy into the run folder `out` and evaluate the run. See `burnish solve --help`."""
+    """Solve tasks with a strategy into the run folder `out` and evaluate the run. See `burnish solve --help`.
+
+    `teacher` is another model, local or a server, that strategies such as `collect` ask for repairs.
+    """
     from burnish.runs import SolveConfig
 
     config = SolveConfig(strategy=strategy, options=options or {}, samples=samples, sampling=sampling, budget=budget, seed=seed)
-    chosen = (model, engine, engine_options or {})
-    return _solve_all(tasks, {out: config}, chosen, limit, resume, lambda _, progress: on_progress(progress))[out]
+    chosen = _Chosen(model, engine, engine_options or {})
+    taught = _Chosen(teacher, teacher_engine, teacher_options or {})
+    return _solve_all(tasks, {out: config}, chosen, taught, limit, resume, lambda _, progress: on_progress(progress))[out]
 
 
 def solve_compared(
@@ -54,6 +61,9 @@ def solve_compared(
     model: str = "embedded",
     engine: str = "auto",
     engine_options: dict[str, Any] | None = None,
+    teacher: str = "",
+    teacher_engine: str = "auto",
+    teacher_options: dict[str, Any] | None = None,
     samples: int = 1,
     limit: int | None = None,
     sampling: Sampling = Sampling(temperature=0.8, stop=STOP),
@@ -77,19 +87,39 @@ def solve_compared(
         )
         for name in strategies
     }
-    found = _solve_all(tasks, configs, (model, engine, engine_options or {}), limit, resume, on_progress)
+    chosen = _Chosen(model, engine, engine_options or {})
+    taught = _Chosen(teacher, teacher_engine, teacher_options or {})
+    found = _solve_all(tasks, configs, chosen, taught, limit, resume, on_progress)
     return dict(zip(strategies, found.values(), strict=True))
+
+
+class _Chosen(NamedTuple):
+    """A model: its name ("": none), its engine and the engine's options."""
+
+    model: str
+    engine: str
+    options: dict[str, Any]
+
+    def noted(self, role: str) -> dict[str, Any]:
+        """What a manifest says of it."""
+        usual = self.engine == "auto" and not self.options
+        prefix = "" if role == "model" else f"{role}_"
+        return {role: self.model} | ({} if usual else {f"{prefix}engine": self.engine, f"{prefix}engine_options": self.options})
+
+    def load(self) -> Policy:
+        return load_model(self.model, engine=self.engine, options=self.options)
 
 
 def _solve_all(
     tasks: str,
     configs: Mapping[Path, SolveConfig],
-    chosen: tuple[str, str, dict[str, Any]],
+    chosen: _Chosen,
+    taught: _Chosen,
     limit: int | None,
     resume: bool,
     on_progress: Callable[[str, Progress], None],
 ) -> dict[Path, Evaluation]:
-    """Solve the tasks once for each run folder, one after another, with one model: its name, its engine and the engine's options."""
+    """Solve the tasks once for each run folder, one after another, with one model and perhaps a teacher."""
     from burnish.runs import check_references
     from burnish.runs.several import solve_several
 
@@ -98,12 +128,11 @@ def _solve_all(
         config.check()
     verifier = verifier_of(loaded)
     check_references(loaded, verifier)
-    model, engine, engine_options = chosen
-    manifest: dict[str, Any] = {"kind": "solve", "tasks": tasks, "limit": limit, "model": model}
-    if engine != "auto" or engine_options:
-        manifest |= {"engine": engine, "engine_options": engine_options}
-    policy = load_model(model, engine=engine, options=engine_options)
-    asyncio.run(solve_several(loaded, policy, verifier, configs, manifest, resume=resume, on_progress=on_progress))
+    manifest: dict[str, Any] = {"kind": "solve", "tasks": tasks, "limit": limit, **chosen.noted("model")}
+    if taught.model:
+        manifest |= taught.noted("teacher")
+    policy, teacher = chosen.load(), taught.load() if taught.model else None
+    asyncio.run(solve_several(loaded, policy, verifier, configs, manifest, teacher=teacher, resume=resume, on_progress=on_progress))
     return {folder: evaluate(folder) for folder in configs}
 
 

@@ -21,6 +21,9 @@ def solve(
     model: str = "embedded",
     engine: str = "auto",
     engine_option: tuple[str, ...] = (),
+    teacher: str = "",
+    teacher_engine: str = "auto",
+    teacher_option: tuple[str, ...] = (),
     out: Path = Path("runs/solve"),
     samples: int = 1,
     limit: int | None = None,
@@ -43,6 +46,9 @@ def solve(
         model: `embedded`, a local model folder, a hub name, a .gguf file, or a server's address (`http://127.0.0.1:8080/v1`).
         engine: `auto`, or an engine's name (see `burnish list models`).
         engine_option: Options of the engine as name=value, for example `tokenizer=embedded`.
+        teacher: Another model that repairs what `model` got wrong, where the strategy asks for one (`collect`); written like `model`.
+        teacher_engine: Engine of the teacher.
+        teacher_option: Options of its engine as name=value.
         out: Run folder to write; with --compare the folder that holds one run for each strategy.
         samples: Episodes per task.
         limit: Only the first this many tasks.
@@ -61,6 +67,9 @@ def solve(
         "model": model,
         "engine": engine,
         "engine_options": api.parse_options(engine_option),
+        "teacher": teacher,
+        "teacher_engine": teacher_engine,
+        "teacher_options": api.parse_options(teacher_option),
         "samples": samples,
         "limit": limit,
         "sampling": api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP),

@@ -55,7 +55,7 @@ def find(family: str, name: str) -> Any:
     Raises `UnknownName` with the known names, or `InputError` if the import path is wrong.
     """
     if ":" in name:
-        return _from_path(name)
+        return imported(name)
     module_name = name.replace("-", "_")
     if module_name not in names(family):
         raise UnknownName(family, name, names(family))
@@ -106,9 +106,10 @@ def _plural(family: str) -> str:
     return {"loss": "losses", "strategy": "strategies"}.get(family, f"{family}s")
 
 
-def _from_path(path: str) -> Any:
+def imported(path: str) -> Any:
+    """The object at an import path `package.module:object`. Raises `InputError` if there is none."""
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"Cannot load {path!r}: {error}. Write it as 'package.module:object' and make it importable.") from error

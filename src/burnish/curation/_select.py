@@ -8,9 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from burnish.core.errors import InputError
+from burnish.core.records import Attempt
 from burnish.core.seeds import derive_seed
 
 T = TypeVar("T")
+
+
+def explanation_of(attempt: Attempt) -> str:
+    """The prose before the attempt's program; empty if there is none."""
+    parts = [attempt.text[span.start : span.end].strip() for span in attempt.spans if span.kind == "explanation"]
+    return "\n\n".join(part for part in parts if part)
 
 
 def same_program(code: str) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from burnish.core.errors import InputError
 from burnish.core.records import Attempt, Example, Message, Task, Verdict
 from burnish.core.seeds import content_hash
-from burnish.curation._select import check_limits, choose, same_program
+from burnish.curation._select import check_limits, choose, explanation_of, same_program
 from burnish.signals.prompts import ask, ask_refinement, wrong_code
 from burnish.store.labels import usable, verified
 from burnish.store.runs import RunStore
@@ -79,26 +79,22 @@ def _choose_repairs(repairs: list[Repair], per_task: int, per_wrong: int, seed: 
 
 
 def _from_repair(task: Task, repair: Repair, kinds: str) -> Iterator[Example]:
-    code, explanation = fenced(repair.right.artefacts["code"]), _explanation(repair.right)
+    code, explanation = fenced(repair.right.artefacts["code"]), explanation_of(repair.right)
     evidence = (repair.wrong.id, repair.right.id)
     for kind, explain, reply in (("b", False, code), ("c", True, f"{explanation}\n\n{code}")):
         if kind in kinds and (explanation or not explain):
             prompt = ask_refinement(task.public(), wrong_code(repair.wrong), repair.verdict, explain=explain)
-            yield _example(kind, task, prompt, reply, evidence)
+            yield _example(kind, task, prompt, reply, evidence, policy=repair.right.policy, wrong_policy=repair.wrong.policy)
 
 
 def _solve(task: Task, attempt: Attempt) -> Example:
-    return _example("a", task, ask(task.public()), fenced(attempt.artefacts["code"]), (attempt.id,))
+    return _example("a", task, ask(task.public()), fenced(attempt.artefacts["code"]), (attempt.id,), policy=attempt.policy)
 
 
-def _example(kind: str, task: Task, prompt: tuple[Message, ...], reply: str, attempts: tuple[str, ...]) -> Example:
+def _example(kind: str, task: Task, prompt: tuple[Message, ...], reply: str, attempts: tuple[str, ...], **written_by: str) -> Example:
     messages = (*prompt, Message(role="assistant", content=reply))
-    return Example(id=content_hash("ledex", kind, *attempts), kind=f"ledex-{kind}", task_id=task.id, messages=messages, attempts=attempts)
-
-
-def _explanation(attempt: Attempt) -> str:
-    parts = [attempt.text[span.start : span.end].strip() for span in attempt.spans if span.kind == "explanation"]
-    return "\n\n".join(part for part in parts if part)
+    name = content_hash("ledex", kind, *attempts, *(message.content for message in messages))
+    return Example(id=name, kind=f"ledex-{kind}", task_id=task.id, messages=messages, attempts=attempts, meta=written_by)
 
 
 def _program(attempt: Attempt) -> str:

@@ -25,16 +25,19 @@ async def solve_several(
     configs: Mapping[Path, SolveConfig],
     manifest: Mapping[str, Any],
     *,
+    teacher: Policy | None = None,
     resume: bool = False,
     on_progress: Callable[[str, Progress], None] = lambda *_: None,
 ) -> None:
-    """Solve `tasks` once for each run folder and close the policy. `manifest` is what the runs have in common."""
+    """Solve `tasks` once for each run folder and close policy and teacher. `manifest` is what the runs have in common."""
     try:
         for folder, config in configs.items():
             with open_run(folder, {**manifest, "config": msgspec.to_builtins(config)}, resume=resume) as store:
-                await solve(tasks, policy, verifier, store, config, on_progress=partial(on_progress, config.strategy))
+                await solve(tasks, policy, verifier, store, config, teacher=teacher, on_progress=partial(on_progress, config.strategy))
     finally:
         await policy.aclose()
+        if teacher is not None:
+            await teacher.aclose()
 
 
 def shared_options(strategies: Sequence[str], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

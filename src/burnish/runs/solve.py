@@ -62,9 +62,10 @@ async def solve(
     store: RunStore,
     config: SolveConfig = SolveConfig(),
     *,
+    teacher: Policy | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Solve `tasks` into `store`. Call again with the same arguments to resume.
+    """Solve `tasks` into `store`. Call again with the same arguments to resume. `teacher` is who strategies may ask for repairs.
 
     Raises `InputError` if there is nothing to solve, or if the strategy cannot solve such tasks. A model or sandbox fault ends
     its episode with status `error`.
@@ -74,7 +75,7 @@ async def solve(
     strategy: Strategy = plugins.find("strategy", config.strategy)
     store.add_tasks(tasks)
     finished = {episode.id: episode for episode in store.episodes() if episode.status != "error"}
-    runner = _Runner(policy, verifier, store, strategy, config)
+    runner = _Runner(policy, verifier, store, strategy, config, teacher)
     tally = _Tally(len(tasks) * config.samples, store, on_progress)
     gate = asyncio.Semaphore(config.concurrency)
 
@@ -96,14 +97,25 @@ async def solve(
 class _Runner:
     """Runs single episodes: the strategy first, on the public side of the task; then the labels, by the hidden checks."""
 
-    def __init__(self, policy: Policy, verifier: Verifier, store: RunStore, strategy: Strategy, config: SolveConfig) -> None:
+    def __init__(
+        self, policy: Policy, verifier: Verifier, store: RunStore, strategy: Strategy, config: SolveConfig, teacher: Policy | None
+    ) -> None:
         self.policy, self.verifier, self.store, self.strategy, self.config = policy, verifier, store, strategy, config
+        self.teacher = teacher
         self.judge_s = 0.0
 
     async def episode(self, task: Task, index: int, episode_id: str) -> Episode:
         config, meter = self.config, Meter(self.config.budget)
-        sampling = config.sampling
-        writer = Writer(self.policy, task.public(), episode_id, sampling=sampling, seed=config.seed, meter=meter, log=self.store)
+        writer = Writer(
+            self.policy,
+            task.public(),
+            episode_id,
+            sampling=config.sampling,
+            seed=config.seed,
+            meter=meter,
+            log=self.store,
+            teacher=self.teacher,
+        )
         judge = Judge(self.verifier, task.public(), limits=config.limits, meter=meter, log=self.store)
         answer, status, detail = await self._search(task, episode_id, writer, judge, meter)
         self.judge_s += meter.verifier_s

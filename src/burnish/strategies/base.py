@@ -63,10 +63,21 @@ class Prefix(Record):
 
 
 class Writer:
-    """A policy that records. `write` is the only way a strategy can ask a model."""
+    """A policy that records. `write` is the only way a strategy can ask a model. `teacher`: another model, for repairs and reviews."""
 
-    def __init__(self, policy: Policy, task: Task, episode_id: str, *, sampling: Sampling, seed: int, meter: Meter, log: Log) -> None:
-        self._policy, self._task, self._episode_id = policy, task, episode_id
+    def __init__(
+        self,
+        policy: Policy,
+        task: Task,
+        episode_id: str,
+        *,
+        sampling: Sampling,
+        seed: int,
+        meter: Meter,
+        log: Log,
+        teacher: Policy | None = None,
+    ) -> None:
+        self._policy, self._teacher, self._task, self._episode_id = policy, teacher or policy, task, episode_id
         self._sampling, self._seed, self._meter, self._log = sampling, seed, meter, log
         self.attempts: list[Attempt] = []
         self._count = 0
@@ -80,9 +91,10 @@ class Writer:
         round: int = 0,
         kind: str = "code",
         prefix: Prefix | None = None,
+        by_teacher: bool = False,
         **sampling_changes: Any,
     ) -> Attempt:
-        """Ask the policy to answer `messages`. Raises `BudgetExceeded` or `PolicyError`.
+        """Ask the policy to answer `messages`; `by_teacher` the teacher, if there is one. Raises `BudgetExceeded` or `PolicyError`.
 
         `kind` says what the reply is: a program (`code`), or prose of that kind (`plan`, `review` …), which no stop string of
         a program cuts. `sampling_changes` are fields of `Sampling` for this call only (`temperature=0.2`). With a `prefix` the
@@ -99,22 +111,20 @@ class Writer:
             self._meter.after_call(allowed, known.cost)
             self.attempts.append(known)
             return known
-        messages = tuple(messages)
+        messages, policy = tuple(messages), self._teacher if by_teacher else self._policy
         allowed = self._meter.before_call(wanted.max_tokens)
         cost = Cost()
         try:
             sampling = msgspec.structs.replace(wanted, max_tokens=allowed, seed=derive_seed(self._seed, attempt_id))
-            request = _request(self._policy, messages, prefix, sampling)
-            completion = await self._policy.generate(request)
+            request = _request(policy, messages, prefix, sampling)
+            completion = await policy.generate(request)
             counted = Cost(wall_s=completion.wall_s, tokens_in=len(request.prompt_ids), tokens_out=len(completion.ids))
             cost = completion.cost or counted
         finally:
             self._meter.after_call(allowed, cost)
         if prefix:
             completion = msgspec.structs.replace(completion, text=prefix.text + completion.text)
-        attempt = _attempt(
-            attempt_id, self._episode_id, self._task, self._policy, messages, request, completion, cost, op, parent, round, kind
-        )
+        attempt = _attempt(attempt_id, self._episode_id, self._task, policy, messages, request, completion, cost, op, parent, round, kind)
         self._log.add_attempt(attempt)
         self.attempts.append(attempt)
         return attempt

@@ -46,11 +46,11 @@ def wanted_name(task: Task) -> str | None:
 
 
 def spans_of(reply: str, code: Code | None) -> tuple[Span, ...]:
-    """`explanation` (the prose before the code's fence) and `code`; a reply without code is all explanation."""
+    """`explanation` (the prose before the code, or its fence) and `code`; a reply without code is all explanation."""
     if code is None:
         return (Span(kind="explanation", start=0, end=len(reply)),) if reply.strip() else ()
-    fence = reply.rfind("\n", 0, max(code.start - 1, 0)) + 1 if code.start else 0
-    prose = reply[:fence].rstrip()
+    line = reply.rfind("\n", 0, max(code.start - 1, 0)) + 1 if code.start else 0
+    prose = reply[: line if _FENCE.match(reply, line) else code.start].rstrip()
     explanation = (Span(kind="explanation", start=0, end=len(prose)),) if prose else ()
     return (*explanation, Span(kind="code", start=code.start, end=code.end))
 
