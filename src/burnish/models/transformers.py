@@ -212,7 +212,7 @@ def transformers(
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-        loaded = AutoModelForCausalLM.from_pretrained(source, dtype=_dtype(dtype, place)).to(place)
+        loaded = AutoModelForCausalLM.from_pretrained(source, dtype=dtype_of(dtype, place)).to(place)
         if adapter is not None:
             from peft import PeftModel
 
@@ -230,7 +230,8 @@ def transformers(
     )
 
 
-def _dtype(name: str, device: torch.device) -> torch.dtype:
+def dtype_of(name: str, device: torch.device) -> torch.dtype:
+    """The type of that name; "auto" is bfloat16 where the hardware multiplies it. Raises `InputError` for an unknown name."""
     if name == "auto":
         fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and multiplies_bfloat16()
         return torch.bfloat16 if fast else torch.float32
