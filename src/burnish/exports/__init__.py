@@ -7,12 +7,12 @@ to a model is made of what is visible; attempts about which nothing was decided 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-import burnish
 from burnish.core import plugins
 from burnish.store.files import write_atomic
 from burnish.store.runs import RunStore
@@ -30,7 +30,7 @@ def export(store: RunStore, out: Path, to: str = "jsonl", options: Mapping[str, 
     plugins.check_options(exporter, options or {}, f"export {to!r}")
     counts: dict[str, int] = exporter(store, out, **(options or {}))
     origin = {
-        "burnish": burnish.__version__,
+        "burnish": version("burnish"),
         "run": store.folder.name,
         "manifest": store.manifest,
         "to": to,

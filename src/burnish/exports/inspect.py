@@ -13,10 +13,10 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import burnish
 from burnish.core.records import Attempt, Task
 from burnish.core.seeds import content_hash
 from burnish.evaluation.samples import Sample, samples_of
@@ -114,7 +114,7 @@ class _Log:
             "dataset": {"name": str(manifest.get("tasks", self.name)), "samples": len(ids), "sample_ids": ids},
             "model": ", ".join(models) or "none",
             "config": {"epochs": max((sample["epoch"] for sample in samples), default=1)},
-            "packages": {"burnish": burnish.__version__},
+            "packages": {"burnish": version("burnish")},
             "metadata": {"manifest": manifest},
         }
         return {

@@ -41,7 +41,8 @@ class Trainable:
         self.model: Any = self.adapter.get_base_model() if self.adapter is not None else model
         if self.adapter is None:
             model.requires_grad_(True)
-        self.kind_of_head, weight = head, self.model.get_output_embeddings().weight
+        weight = self.model.get_output_embeddings().weight
+        self.kind_of_head = head
         self.head = None if head is None else ScalarHead(weight.shape[1]).to(weight.device)
 
     @property

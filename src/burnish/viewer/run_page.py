@@ -52,7 +52,7 @@ def comparison_page(before: RunStore, after: RunStore, *, tokenizer: str = "") -
     measures = {"pass@1, first answer": compare(earlier, later, which="first"), "pass@1, handed in": compare(earlier, later)}
     old, new = Material(before, tokenizer=tokenizer), Material(after, tokenizer=tokenizer)
     entries = tuple(_pair(task, old, new) for task in (old.tasks | new.tasks).values())
-    blocks = [
+    blocks: list[Block] = [
         *_notices(old, new),
         comparison_table(measures),
         task_changes(earlier, later),

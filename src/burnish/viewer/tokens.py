@@ -28,7 +28,10 @@ def tokens_of(attempt: Attempt, learned: Learned | None, pieces: Pieces | None) 
     advantage = (learned.advantage if learned else ()) or (None,) * len(ids)
     differences = [None if old is None or new is None else new - old for old, new in zip(known, trainer, strict=True)]
     columns = zip(pieces(ids), known, differences, advantage, strict=True)
-    return tuple(Token(text, _short(logprob), _short(difference), _short(value)) for text, logprob, difference, value in columns)
+    return tuple(
+        Token(text=text, logprob=_short(logprob), difference=_short(difference), advantage=_short(value))
+        for text, logprob, difference, value in columns
+    )
 
 
 def has_figures(attempt: Attempt) -> bool:
