@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from burnish.core.errors import InputError, Unavailable
@@ -166,7 +165,7 @@ class LlamaCpp(Plain):
         answer.tokens_out = reply.get("tokens_predicted", answer.tokens_out)
 
 
-def _grammar(constraint: Constraint) -> Mapping[str, Any]:
+def _grammar(constraint: Constraint) -> dict[str, Any]:
     """How llama.cpp is told a constraint; it knows no regular expressions, so they become grammars. Raises `InputError`."""
     if constraint.kind == "grammar":
         return {"grammar": constraint.text}

@@ -64,8 +64,8 @@ class SpecialTokens:
         found = copy.encode(self._either.sub(self._exchanged, text), add_special_tokens=False)
         return Encoded(tuple(ids.get(index, index) for index in found.ids), found.offsets)
 
-    def _renamed(self, piece: str | None) -> str | None:
-        return self._exchange.get(piece, piece) if piece else piece
+    def _renamed(self, piece: str) -> str:
+        return self._exchange.get(piece, piece)
 
     def _exchanged(self, match: re.Match[str]) -> str:
         return self._exchange[match[0]]
@@ -84,13 +84,13 @@ class SpecialTokens:
         for token in state["added_tokens"]:
             token["content"] = own[token["id"]]
         model, vocabulary = state["model"], state["model"]["vocab"]  # a spelling that stays in there could be found as one piece
-        if "unk_token" in model:
+        if model.get("unk_token"):
             model["unk_token"] = self._renamed(model["unk_token"])
         if isinstance(vocabulary, dict):
             model["vocab"] = {self._renamed(piece): index for piece, index in vocabulary.items()}
         else:
             model["vocab"] = [(self._renamed(piece), score) for piece, score in vocabulary]
-        copy = Tokenizer.from_str(json.dumps(state | {"truncation": None, "padding": None, "post_processor": None}))
+        copy: Any = Tokenizer.from_str(json.dumps(state | {"truncation": None, "padding": None, "post_processor": None}))
         return copy, {copy.token_to_id(content): index for index, content in own.items()}
 
 
