@@ -85,11 +85,14 @@ def test_no_engine_tells_every_reason(family) -> None:
 
 def test_what_an_engine_does_not_know_is_refused_not_left_out() -> None:
     class Newer(Sampling, frozen=True, kw_only=True):
-        top_k: int = 0
+        bias: int = 0
 
-    _engines.check_request("x", Request(prompt_ids=(1,), sampling=Newer(temperature=0.5, stop=("a",))))
-    with pytest.raises(InputError, match="engine 'x' cannot do top_k=5"):
-        _engines.check_request("x", Request(prompt_ids=(1,), sampling=Newer(top_k=5)))
+    _engines.check_request("x", Request(prompt_ids=(1,), prefix_ids=(2,), timeout_s=3.0, sampling=Newer(temperature=0.5, stop=("a",))))
+    with pytest.raises(InputError, match="engine 'x' cannot do bias=5"):
+        _engines.check_request("x", Request(prompt_ids=(1,), sampling=Newer(bias=5)))
+    _engines.check_request("x", Request(prompt_ids=(1,), sampling=Newer(bias=5)), {"bias"})
+    with pytest.raises(InputError, match=r"engine 'x' cannot do adapter='poet'.*use the engine 'transformers'"):
+        _engines.check_request("x", Request(prompt_ids=(1,), adapter="poet"), {"bias"})
 
 
 def test_every_engine_here_reports_itself() -> None:

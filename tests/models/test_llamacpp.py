@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 import torch
 
 from burnish.core.errors import ContextExceeded, InputError, PolicyError
-from burnish.core.records import Message, Sampling
+from burnish.core.records import Constraint, Message, Sampling, Switch
 from burnish.models import Completion, Policy, Request, load
+from burnish.models._sampling import Setting, draw
 
 from .conftest import build_model, build_tokenizer
 from .gguf_files import write_gguf
@@ -108,6 +111,91 @@ def test_a_stop_string_ends_the_row_and_is_cut_from_the_text(policy: LlamaCppPol
     assert stopped.ids == free.ids[: len(stopped.ids)]
     assert len(stopped.ids) == len(stopped.logprobs)
     assert stop in policy.renderer.decode(stopped.ids)
+
+
+def test_a_forced_beginning_is_continued_and_a_forced_end_closes_what_was_cut_off(policy: LlamaCppPolicy) -> None:
+    sampling = Sampling(max_tokens=6, seed=3)
+    forced = Request(prompt_ids=PROMPTS[1], prefix_ids=(60, 61, 62), suffix_ids=(70, 71), sampling=sampling)
+    whole, plain = run(policy, [forced, Request(prompt_ids=(*PROMPTS[1], 60, 61, 62), sampling=sampling)])
+    assert plain.stop_reason == "length"
+    assert whole.ids == (60, 61, 62, *plain.ids, 70, 71)
+    for one, other in zip(whole.logprobs, plain.logprobs, strict=True):
+        assert one == pytest.approx(other, abs=0.03) if other is not None else one is None
+    assert (whole.forced, whole.sampled) == (((0, 3), (9, 11)), ((3, 9),))
+    assert whole.text == policy.renderer.decode((60, 61, 62)) + plain.text + policy.renderer.decode((70, 71))
+    assert whole.record(PROMPTS[1]).sampled == ((9, 15),)
+    with pytest.raises(ContextExceeded, match="A prompt of 250 tokens"):
+        run(policy, [Request(prompt_ids=(1,) * 100, prefix_ids=(1,) * 150, sampling=Sampling(max_tokens=7))])
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [{"top_k": 3}, {"min_p": 0.3}, {"top_p": 0.5}, {"top_p": 0.5, "temperature": 3.0}, {"top_k": 20, "min_p": 0.4, "temperature": 2.0}],
+)
+def test_each_cut_is_made_where_ours_is(policy: LlamaCppPolicy, cut: dict[str, float]) -> None:
+    """The same tokens are left as in our own engine, and a token's log-probability is that among them; their mass is not told."""
+    requests = [Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=1, seed=seed, **cut)) for seed in range(60)]
+    with torch.no_grad():
+        logits = build_model()(input_ids=torch.tensor([[9, 8, 7]])).logits[:, -1]
+    setting = Setting(cut.get("temperature", 1.0), cut.get("top_p", 1.0), int(cut.get("top_k", 0)), cut.get("min_p", 0.0))
+    grid = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000
+    ours = draw(logits.expand(4000, -1), [setting] * 4000, grid)
+    expected = dict(zip(ours.tokens.tolist(), ours.logprobs.tolist(), strict=True))
+    seen = set()
+    for completion in run(policy, requests):
+        (token,), (logprob,) = completion.ids, completion.logprobs
+        seen.add(token)
+        assert token in expected
+        assert logprob is None or logprob == pytest.approx(expected[token], abs=0.03)
+        assert (completion.kept, completion.raw_logprobs) == ((None,), (None,))
+    assert len(seen) > min(len(expected), 40) / 2
+
+
+SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}, "n": {"enum": [1, 22]}}, "required": ["ok", "n"]}
+
+
+def test_answers_keep_to_a_schema_or_a_grammar(policy: LlamaCppPolicy) -> None:
+    grammar = 'root ::= "(" inner ")"\ninner ::= root | [a-c] "," inner | [0-9]'
+    shapes = [Constraint(kind="json", text=json.dumps(SCHEMA | {"additionalProperties": False})), Constraint(kind="grammar", text=grammar)]
+    asked = [
+        Request(prompt_ids=(9, 8), sampling=Sampling(max_tokens=90, seed=seed, constraint=shape)) for shape in shapes for seed in range(4)
+    ]
+    got = run(policy, asked)
+    ended = [completion for completion in got if completion.stop_reason == "eos"]
+    assert len(ended) > 4
+    for completion in ended:
+        if completion.text.startswith("{"):
+            answer = json.loads(completion.text)
+            assert isinstance(answer["ok"], bool)
+            assert answer["n"] in (1, 22)
+        else:
+            assert re.fullmatch(r"(\(|[a-c],)+[0-9]\)+", completion.text)
+            assert completion.text.count("(") == completion.text.count(")")
+    assert all(completion.knows_ids and not completion.knows_logprobs for completion in got)
+
+
+@pytest.mark.parametrize("text", ["[a-f]{3}-[0-9]{2,4}", r"(root_1|x\.y)(,[x-z]){1,3}", "root_1x{1,2}", r"\d\w?", '"[a-z]"'])
+def test_answers_keep_to_a_regular_expression(policy: LlamaCppPolicy, text: str) -> None:
+    pytest.importorskip("xgrammar", reason="pip install xgrammar")
+    shape = Constraint(kind="regex", text=text)
+    asked = [Request(prompt_ids=(9, 8), sampling=Sampling(max_tokens=60, seed=seed, constraint=shape)) for seed in range(4)]
+    for completion in run(policy, asked):
+        assert completion.stop_reason == "eos"
+        assert re.fullmatch(text, completion.text)
+
+
+def test_what_llamacpp_cannot_do_is_refused_with_a_way_out(policy: LlamaCppPolicy) -> None:
+    asked = {
+        "is no regex": {"sampling": Sampling(constraint=Constraint(kind="regex", text="[a-c"))},
+        "is no JSON schema": {"sampling": Sampling(constraint=Constraint(kind="json", text="{"))},
+        "'llamacpp' cannot do adapter='poet'.*'transformers'": {"adapter": "poet"},
+        "cannot do switches": {"sampling": Sampling(switches=(Switch(open="a", close="b", temperature=0.0),))},
+        "cannot do parallel": {"parallel": (((1, 2), (2, 3)),)},
+        "timeout_s must be greater": {"timeout_s": 0.0},
+    }
+    for words, fields in asked.items():
+        with pytest.raises(InputError, match=words):
+            run(policy, [Request(prompt_ids=(9, 8, 7), **fields)])
 
 
 def test_the_server_asks_for_a_key_and_counts(policy: LlamaCppPolicy) -> None:

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from burnish import api
 from burnish.core.errors import ContextExceeded, InputError, PolicyError, Unavailable
-from burnish.core.records import CheckSpec, Message, Sampling, Task
+from burnish.core.records import CheckSpec, Constraint, Message, Sampling, Task
 from burnish.models import Completion, Policy, Request, load
 from burnish.store.jsonl import write_records
 from burnish.store.runs import RunStore
@@ -213,6 +214,72 @@ def test_a_server_that_is_killed_ends_its_requests(folder: Path) -> None:
     assert "cannot be reached or hung up" in str(result)
     with pytest.raises(Unavailable, match="No server answers at"):
         load(own.address)
+
+
+def test_what_there_is_when_the_time_is_up(server: Server, folder: Path) -> None:
+    """The slot is freed; ids are known unless some were left out of the stream, as those within a character are (here are none)."""
+    policy = load(server.address, tokenizer=str(folder))
+    sampling = Sampling(max_tokens=2000, constraint=Constraint(kind="grammar", text="root ::= [a-z] root"))
+    asked = [Request(prompt_ids=(9, 8, 7), sampling=sampling, timeout_s=seconds) for seconds in (0.1, 1e-6)]
+
+    async def wait() -> list[Completion]:
+        done = list(await asyncio.gather(*map(policy.generate, asked)))
+        await until(lambda: server.busy() == 0)
+        await policy.aclose()
+        return done
+
+    got, nothing = asyncio.run(wait())
+    assert [got.stop_reason, nothing.stop_reason] == ["timeout"] * 2
+    assert got.knows_ids
+    assert got.text == policy.renderer.decode(got.ids)
+    assert not got.text or (got.text.isalpha() and got.text.islower())
+    assert (nothing.text, nothing.ids) == ("", ())
+
+
+def test_a_short_answer_within_its_time_is_whole(server: Server, folder: Path) -> None:
+    policy = load(server.address, tokenizer=str(folder))
+    request = Request(prompt_ids=(9, 8, 7), sampling=Sampling(temperature=0.0, max_tokens=6), prefix_ids=(60, 61), timeout_s=60.0)
+    timed, plain = ask(policy, request, msgspec.structs.replace(request, timeout_s=None))
+    assert (timed.text, timed.stop_reason) == (plain.text, plain.stop_reason)
+    assert timed.ids == (plain.ids if timed.knows_ids else ())
+    assert plain.forced == ((0, 2),)
+
+
+def test_messages_are_answered_within_schemas_and_cuts_too(server: Server) -> None:
+    shape = Constraint(kind="json", text=json.dumps({"enum": ["ab", "cd"]}))
+    (completion,) = ask(load(server.address), Request(prompt_ids=(), messages=MESSAGES, sampling=Sampling(top_k=50, constraint=shape)))
+    assert completion.text in ('"ab"', '"cd"')
+
+
+def test_a_schema_that_a_server_passes_over_is_noticed() -> None:
+    with faulty(answer) as state:
+        shaped = msgspec.structs.replace(TEXT, sampling=Sampling(constraint=Constraint(kind="json", text="{}")))
+        failing(load(state.address, dialect="vllm"), PolicyError, "did not keep to the JSON schema", shaped)
+
+
+def test_an_unreadable_grammar_is_the_servers_word(server: Server, folder: Path) -> None:
+    broken = Sampling(constraint=Constraint(kind="grammar", text="root ::= other"))
+    failing(load(server.address, tokenizer=str(folder), retries=0), PolicyError, "grammar", Request(prompt_ids=(9,), sampling=broken))
+
+
+@pytest.mark.parametrize("fault", [hang, trickle])
+def test_a_text_is_handed_over_as_far_as_it_came(fault: object) -> None:
+    with faulty(fault) as state:
+        (completion,) = ask(load(state.address), msgspec.structs.replace(TEXT, timeout_s=0.4))
+        assert completion.stop_reason == "timeout"
+        assert set(completion.text) <= set("fi.")
+        asyncio.run(until(lambda: state.open == 0))
+
+
+def test_what_a_server_of_unknown_kind_cannot_be_asked() -> None:
+    with faulty(answer) as state:
+        for changes, words in [
+            ({"sampling": Sampling(top_k=4)}, "cannot do top_k=4.*dialect="),
+            ({"sampling": Sampling(constraint=Constraint(kind="regex", text="a"))}, "cannot do constraint"),
+            ({"prefix_ids": (1,)}, "forced only on token ids.*tokenizer="),
+        ]:
+            failing(load(state.address), InputError, words, msgspec.structs.replace(TEXT, **changes))
+        assert not state.starts
 
 
 def test_closing_ends_what_waits() -> None:

@@ -1,11 +1,9 @@
-"""Parts of an answer: forced beginnings and ends, temperatures that switch, constraints, truncation, time-outs, adapters."""
+"""Parts of an answer: forced beginnings and ends, temperatures that switch, truncation, time-outs, adapters."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from burnish.core.errors import InputError
-from burnish.core.records import Constraint, Sampling, Switch
+from burnish.core.records import Sampling, Switch
 from burnish.models import Completion, Request
 from burnish.models.transformers import TransformersPolicy
 
@@ -130,37 +128,6 @@ def test_truncated_sampling_records_the_mass(make_policy: Make) -> None:
 )
 def test_which_sampling_is_truncated(sampling: dict[str, Any], truncated: bool) -> None:
     assert Sampling(**sampling).truncated is truncated
-
-
-def test_a_regular_expression_is_kept_to(make_policy: Make) -> None:
-    pytest.importorskip("xgrammar", reason="pip install xgrammar")
-    policy = make_policy()
-    shape = Constraint(kind="regex", text="[a-f]{3}-[0-9]{2,4}")
-    asked = [Request(prompt_ids=PROMPT, sampling=Sampling(max_tokens=20, seed=seed, constraint=shape)) for seed in range(6)]
-    got = run(policy, *asked, Request(prompt_ids=PROMPT, sampling=Sampling(max_tokens=8, seed=1)))
-    assert len({completion.text for completion in got[:-1]}) > 1
-    for completion in got[:-1]:
-        assert re.fullmatch(shape.text, completion.text)
-        assert completion.stop_reason == "eos"
-        assert all(0 < mass < 1 for mass in completion.kept)
-    assert got[-1].ids == run(policy, Request(prompt_ids=PROMPT, sampling=Sampling(max_tokens=8, seed=1)))[0].ids
-
-
-def test_a_json_schema_is_kept_to(make_policy: Make) -> None:
-    pytest.importorskip("xgrammar", reason="pip install xgrammar")
-    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}, "n": {"enum": [1, 22]}}, "required": ["ok", "n"]}
-    constraint = Constraint(kind="json", text=json.dumps({**schema, "additionalProperties": False}))
-    (got,) = run(make_policy(), Request(prompt_ids=PROMPT, sampling=Sampling(max_tokens=60, seed=2, constraint=constraint)))
-    answer = json.loads(got.text)
-    assert isinstance(answer["ok"], bool)
-    assert answer["n"] in (1, 22)
-
-
-def test_an_unreadable_constraint_is_refused(make_policy: Make) -> None:
-    pytest.importorskip("xgrammar", reason="pip install xgrammar")
-    for kind, text in (("regex", "[0-9"), ("json", "{"), ("grammar", "root ::= other")):
-        with pytest.raises(InputError, match=f"is no {kind}"):
-            run(make_policy(), Request(prompt_ids=PROMPT, sampling=Sampling(max_tokens=9, constraint=Constraint(kind=kind, text=text))))
 
 
 def test_a_time_out_hands_over_what_there_is(make_policy: Make) -> None:

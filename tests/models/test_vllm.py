@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,13 +14,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
 from burnish.core.errors import ContextExceeded, InputError
-from burnish.core.records import Sampling
+from burnish.core.records import Constraint, Sampling
 from burnish.models import Completion, Policy, Request, load
+from burnish.models._constraints import Constraints
+from burnish.models._sampling import Setting, draw
 
 from .conftest import build_model, build_tokenizer
 
@@ -91,6 +96,62 @@ def test_stop_strings_seeds_and_limits(policy: Policy) -> None:
     assert (stopped.text, stopped.stop_reason) == (text[: text.index(text[8:11])], "stop")
     with pytest.raises(ContextExceeded, match="exceed the 128 tokens"):
         run(policy, [Request(prompt_ids=(1,) * 100, sampling=Sampling(max_tokens=29))])
+
+
+@pytest.mark.parametrize("cut", [{"top_k": 3}, {"min_p": 0.3}, {"top_p": 0.5, "temperature": 3.0}])
+def test_each_cut_is_made_where_ours_is(policy: Policy, cut: dict[str, float]) -> None:
+    requests = [Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=1, seed=seed, **cut)) for seed in range(60)]
+    with torch.no_grad():
+        logits = model_of()(input_ids=torch.tensor([[9, 8, 7]])).logits[:, -1]
+    setting = Setting(cut.get("temperature", 1.0), cut.get("top_p", 1.0), int(cut.get("top_k", 0)), cut.get("min_p", 0.0))
+    grid = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000
+    ours = draw(logits.expand(4000, -1), [setting] * 4000, grid)
+    expected = dict(zip(ours.tokens.tolist(), ours.logprobs.tolist(), strict=True))
+    for completion in run(policy, requests):
+        assert completion.logprobs[0] == pytest.approx(expected[completion.ids[0]], abs=2e-3)
+        assert (completion.kept, completion.raw_logprobs) == ((None,), (None,))
+
+
+def test_forced_beginnings_and_ends(policy: Policy) -> None:
+    sampling = Sampling(max_tokens=6, seed=3)
+    forced = Request(prompt_ids=PROMPTS[1], prefix_ids=(60, 61, 62), suffix_ids=(70, 71), sampling=sampling)
+    whole, plain = run(policy, [forced, Request(prompt_ids=(*PROMPTS[1], 60, 61, 62), sampling=sampling)])
+    assert (plain.stop_reason, whole.ids) == ("length", (60, 61, 62, *plain.ids, 70, 71))
+    assert whole.sampled == ((3, 9),)
+
+
+def constrained(model: torch.nn.Module, request: Request, completion: Completion) -> None:
+    """Each token's log-probability is that among the tokens which the grammar allowed."""
+    rules = Constraints(build_tokenizer(), 320, frozenset({0, 2})).matcher(request.sampling.constraint)
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[*request.prompt_ids, *completion.ids]])).logits[0, len(request.prompt_ids) - 1 : -1].float()
+    for row, token, logprob in zip(logits, completion.ids, completion.logprobs, strict=True):
+        row[~rules.allowed()] = -torch.inf
+        assert logprob == pytest.approx(float(row.log_softmax(-1)[token]), abs=2e-3)
+        rules.accept(token)
+
+
+def test_constraints_are_kept_to(policy: Policy) -> None:
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False}
+    shapes = {"json": json.dumps(schema), "regex": "[a-f]{3}-[0-9]{2,4}", "grammar": 'root ::= "(" root ")" | [0-9]'}
+    for kind, text in shapes.items():
+        shape = Constraint(kind=kind, text=text)
+        requests = [Request(prompt_ids=(9, 8), sampling=Sampling(max_tokens=60, seed=seed, constraint=shape)) for seed in range(3)]
+        for request, completion in zip(requests, run(policy, requests), strict=True):
+            constrained(model_of(), request, completion)
+            if completion.stop_reason == "eos":
+                patterns = {"json": r'\{\s*"ok"\s*:\s*(true|false)\s*\}', "regex": text, "grammar": r"\(*[0-9]\)*"}
+                assert re.fullmatch(patterns[kind], completion.text)
+    with pytest.raises(InputError, match="is no grammar that vLLM reads"):
+        run(policy, [Request(prompt_ids=(9,), sampling=Sampling(constraint=Constraint(kind="grammar", text="root ::= other")))])
+
+
+def test_what_there_is_when_the_time_is_up(policy: Policy) -> None:
+    slow = Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=100, temperature=2.0), timeout_s=1e-6)
+    whole = Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=5, seed=1), timeout_s=100.0)
+    late, got, plain = run(policy, [slow, whole, msgspec.structs.replace(whole, timeout_s=None)])
+    assert (late.stop_reason, late.ids) == ("timeout", ())
+    assert (got.ids, got.logprobs, got.stop_reason) == (plain.ids, pytest.approx(plain.logprobs, abs=1e-3), plain.stop_reason)
 
 
 def test_new_weights_and_adapters_while_it_runs(policy: Policy, tmp_path: Path) -> None:
@@ -169,6 +230,26 @@ def wait_for_port(port: int, process: subprocess.Popen) -> None:
         except OSError:
             time.sleep(0.25)
     raise AssertionError("the vLLM server did not start")
+
+
+def test_a_vllm_server_cuts_and_constrains(served: tuple[str, Path]) -> None:
+    address, folder = served
+    policy = load(address, tokenizer=str(folder))
+    shape = Constraint(kind="regex", text="[a-f]{3}-[0-9]{2,4}")
+    shaped = [
+        Request(prompt_ids=(9, 8), prefix_ids=(60,), sampling=Sampling(max_tokens=60, seed=seed, constraint=shape)) for seed in range(3)
+    ]
+    for completion in run(policy, shaped):
+        assert re.fullmatch(policy.renderer.decode((60,)) + shape.text, completion.text)
+        assert completion.knows_ids
+        assert not completion.logprobs
+    best = run(policy, [Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=1, seed=seed, top_k=2)) for seed in range(30)])
+    with torch.no_grad():
+        logits = model_of()(input_ids=torch.tensor([[9, 8, 7]])).logits[0, -1]
+    assert {completion.ids[0] for completion in best} == set(logits.topk(2).indices.tolist())
+    (late,) = run(policy, [Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=100), timeout_s=1e-6)])
+    assert late.stop_reason == "timeout"
+    asyncio.run(policy.aclose())
 
 
 def test_a_vllm_server_takes_adapters(served: tuple[str, Path], tmp_path: Path) -> None:

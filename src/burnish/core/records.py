@@ -112,8 +112,11 @@ class TokenRecord(Record):
     """One per sampled token, where they differ among each other. Empty: as the attempt's `sampling` says."""
     raw_logprobs: tuple[float | None, ...] = ()
     """At temperature 1 over the whole vocabulary, one per sampled token. Empty: the same as `logprobs`."""
-    kept: tuple[float, ...] = ()
-    """Mass that truncated sampling left, one per sampled token: `logprobs` + ln(kept) is of the whole distribution. Empty: all."""
+    kept: tuple[float | None, ...] = ()
+    """Mass that truncated sampling left, one per sampled token: `logprobs` + ln(kept) is of the whole distribution.
+
+    None: the engine did not tell it. Empty: all.
+    """
 
     def __post_init__(self) -> None:
         count = sum(end - start for start, end in self.sampled)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from burnish.core.errors import PolicyError
+from burnish.core.records import Sampling
+from burnish.models.base import Completion, Request
 
 
 class Unfinished(Exception):
@@ -55,6 +60,47 @@ class Answer:
         if self.ids:
             return "eos" if self.ids[-1] in stop_ids else "stop"
         return "stop" if stops else "eos"
+
+
+def with_forced(completion: Completion, request: Request, decode: Callable[[Sequence[int]], str]) -> Completion:
+    """The completion with the beginning and the end that its request forced; engines that only sample on are given the prefix to read.
+
+    Where the ids of what was sampled are not known, those of the whole are not either: then only the text has them.
+    """
+    prefix, suffix = request.prefix_ids, request.suffix_ids if completion.stop_reason == "length" else ()
+    if not prefix and not suffix:
+        return completion
+    ids = (*prefix, *completion.ids, *suffix) if completion.knows_ids else ()
+    forced = [(0, len(prefix)), (len(ids) - len(suffix), len(ids))] if ids else []
+    return msgspec.structs.replace(
+        completion,
+        ids=ids,
+        text=(decode(prefix) if prefix else "") + completion.text + (decode(suffix) if suffix else ""),
+        forced=tuple(piece for piece in forced if piece[0] < piece[1]),
+    )
+
+
+def as_drawn(completion: Completion, sampling: Sampling) -> Completion:
+    """The completion of an engine that tells log-probabilities as drawn only, so neither those at temperature 1 nor the mass kept.
+
+    At temperature 0 both are known, for the log-probability is that of temperature 1 over the whole vocabulary.
+    """
+    unknown = (None,) * len(completion.logprobs)
+    truncated = sampling.truncated and (sampling.temperature > 0 or sampling.constraint is not None)
+    warm = truncated or sampling.temperature not in (0.0, 1.0)
+    return msgspec.structs.replace(completion, kept=unknown if truncated else (), raw_logprobs=unknown if warm else ())
+
+
+def check_kept(answer: Answer, sampling: Sampling) -> None:
+    """Raise `PolicyError` if a whole answer is no JSON although a schema was asked for: servers pass over schemas that they do not know."""
+    constraint = sampling.constraint
+    whole = answer.ended == "eos" or (not answer.ended and answer.finish == "stop" and not sampling.stop)
+    if constraint is None or constraint.kind != "json" or not whole:
+        return
+    try:
+        json.loads(answer.text)
+    except ValueError as error:
+        raise PolicyError(f"The server did not keep to the JSON schema {constraint.text!r}: its answer is no JSON ({error}).") from None
 
 
 def aligned(ids: Sequence[int], told: Sequence[tuple[int, float]]) -> list[float | None]:

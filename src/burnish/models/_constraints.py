@@ -25,6 +25,13 @@ class Constraints:
         except ImportError as error:
             raise Unavailable("Constrained answers need xgrammar: pip install 'burnish[constrained]'.") from error
         self._xgrammar, self._vocabulary = xgrammar, vocabulary
+        special = [
+            index
+            for index, token in tokenizer.added_tokens_decoder.items()
+            if token.special and index not in stop_ids and index < vocabulary
+        ]
+        self._text = torch.ones(vocabulary, dtype=torch.bool)
+        self._text[special] = False  # xgrammar takes them for what they spell, but an answer's text does not show them
         info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=vocabulary, stop_token_ids=sorted(stop_ids))
         self._compiler = xgrammar.GrammarCompiler(info)
         self._compiled: dict[Constraint, Any] = {}
@@ -42,23 +49,24 @@ class Constraints:
 
     def matcher(self, constraint: Constraint) -> GrammarMatcher:
         """A fresh state for one answer."""
-        return GrammarMatcher(self._xgrammar, self.compile(constraint), self._vocabulary)
+        return GrammarMatcher(self._xgrammar, self.compile(constraint), self._text)
 
 
 class GrammarMatcher:
     """How far one answer has come in its grammar."""
 
-    def __init__(self, xgrammar: Any, compiled: Any, vocabulary: int) -> None:
+    def __init__(self, xgrammar: Any, compiled: Any, text: Bool[Tensor, " vocabulary"]) -> None:
+        """`text` are the tokens that may ever be written."""
         self._matcher = xgrammar.GrammarMatcher(compiled)
-        self._mask = xgrammar.allocate_token_bitmask(1, vocabulary)
-        self._vocabulary = vocabulary
+        self._mask = xgrammar.allocate_token_bitmask(1, len(text))
+        self._text = text
 
-    def allowed(self) -> Bool[Tensor, " vocabulary"] | None:
-        """The tokens that may come next; None if all may."""
-        if not self._matcher.fill_next_token_bitmask(self._mask, 0):
-            return None
+    def allowed(self) -> Bool[Tensor, " vocabulary"]:
+        """The tokens that may come next."""
+        if not self._matcher.fill_next_token_bitmask(self._mask, 0):  # all may
+            return self._text
         bits: Tensor = (self._mask[0][:, None] >> torch.arange(WORD, dtype=torch.int32)) & 1
-        return bits.flatten()[: self._vocabulary].bool()
+        return bits.flatten()[: len(self._text)].bool() & self._text
 
     def accept(self, token: int) -> None:
         """Go on by one token, which must have been allowed."""

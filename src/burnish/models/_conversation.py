@@ -115,7 +115,7 @@ class Conversation:
         self._logprobs: list[float | None] = []
         self._temperatures: list[float] = []
         self._raw: list[float | None] = []
-        self._kept: list[float] = []
+        self._kept: list[float | None] = []
 
     def _branch(self) -> tuple[TokenRecord, ...]:
         if not self._sampled:

@@ -87,27 +87,48 @@ def need_packages(engine: str, abilities: Abilities) -> None:
         raise Unavailable(f"The engine {engine!r} cannot be used here: {why}. Install it: {abilities.mend}")
 
 
-KNOWN = frozenset({"prompt_ids", "messages", "sampling", "temperature", "top_p", "max_tokens", "stop", "seed"})
-"""Fields of `Request` and `Sampling` that every engine understands."""
+KNOWN = frozenset({"prompt_ids", "prefix_ids", "suffix_ids", "messages", "timeout_s"})
+"""Fields of `Request` that every engine understands."""
+
+DRAWN = frozenset({"temperature", "top_p", "max_tokens", "stop", "seed"})
+"""Fields of `Sampling` that every engine understands."""
 
 
-def check_request(engine: str, request: Request) -> None:
-    """Raise `InputError` for settings that nobody can draw with, and for fields beyond `KNOWN`: nothing is left out in silence."""
+def check_values(request: Request) -> None:
+    """Raise `InputError` for settings that nobody can draw with."""
     sampling = request.sampling
-    if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
+    temperatures = (sampling.temperature, *(switch.temperature for switch in sampling.switches))
+    if sampling.max_tokens < 1 or min(temperatures) < 0 or not 0 < sampling.top_p <= 1:
         raise InputError(f"Unusable sampling: {sampling}. Needed: max_tokens ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1.")
-    for record in (request, sampling):
+    if sampling.top_k < 0 or not 0 <= sampling.min_p <= 1:
+        raise InputError(f"Unusable sampling: {sampling}. Needed: top_k ≥ 0 (0: off), 0 ≤ min_p ≤ 1.")
+    if not all((*sampling.stop, *(text for switch in sampling.switches for text in (switch.open, switch.close)))):
+        raise InputError("A stop string or the marking text of a switch is empty: it would be found everywhere. Leave it out.")
+    if request.timeout_s is not None and request.timeout_s <= 0:
+        raise InputError(f"timeout_s must be greater than 0, not {request.timeout_s}.")
+
+
+def check_request(engine: str, request: Request, able: Collection[str] = (), mend: str = "") -> None:
+    """Raise `InputError` for unusable values, and for fields beyond the common ones and `able`: nothing is left out in silence.
+
+    `mend` is said in front of the usual way out.
+    """
+    check_values(request)
+    for record, common in ((request, KNOWN), (request.sampling, DRAWN)):
         for field in msgspec.structs.fields(record):
             value = getattr(record, field.name)
-            if field.name not in KNOWN and value != field.default:
-                raise InputError(f"The engine {engine!r} cannot do {field.name}={value!r}. Leave it out, or use the engine 'transformers'.")
+            if field.name not in {"sampling", *common, *able} and value != field.default:
+                raise InputError(
+                    f"The engine {engine!r} cannot do {field.name}={value!r}. {mend}Leave it out, or use the engine 'transformers'."
+                )
 
 
 def check_context(name: str, context: int, request: Request) -> None:
     """Raise `ContextExceeded` if the prompt and the longest completion asked for are longer than `context` tokens."""
-    if len(request.prompt_ids) + request.sampling.max_tokens > context:
+    length = len(request.prompt_ids) + len(request.prefix_ids)
+    if length + request.sampling.max_tokens > context:
         raise ContextExceeded(
-            f"A prompt of {len(request.prompt_ids)} tokens and max_tokens={request.sampling.max_tokens} exceed the {context} tokens "
+            f"A prompt of {length} tokens and max_tokens={request.sampling.max_tokens} exceed the {context} tokens "
             f"that {name} can read. Shorten the conversation, lower max_tokens, or load it with a larger context=…."
         )
 

@@ -2,20 +2,23 @@
 
 `ChatRenderer` serves any Hugging Face chat template. Turns are appended by the suffix trick: a stand-in conversation is
 rendered with and without the new turns and cut after its end-of-turn token, so what was sampled is never tokenised again.
-A template that rewrites earlier turns breaks that and is refused (`models.Conversation` then starts a branch). `ByteRenderer`
-is the same contract over plain bytes.
+A template that rewrites earlier turns breaks that and is refused (`models.Conversation` then starts a branch). What messages say
+never becomes a special token (`_special`). `ByteRenderer` is the same contract over plain bytes.
 Not covered: images, tool schemas, documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
 from burnish.core.errors import InputError
 from burnish.core.records import Message, Role
 from burnish.models._content import MARK, mark, message_places, token_range
+from burnish.models._special import SpecialTokens
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}### {{ message['role'] | capitalize }}:\n{{ message['content'] }}"
@@ -56,7 +59,7 @@ class ChatRenderer:
 
     def render(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """Ids of the conversation, ending with the assistant header. Raises `InputError` if the template refuses the roles."""
-        return self._encode(self._text(messages, header=True))
+        return self._special.ids(self._text(messages, header=True))
 
     def extend(self, ids: Sequence[int], messages: Sequence[Message]) -> tuple[int, ...]:
         """`ids` plus the ids of `messages` and the next assistant header; a missing end-of-turn token is added.
@@ -64,7 +67,7 @@ class ChatRenderer:
         Raises `HistoryRewritten` if the template rewrites earlier turns, so that appending would differ from rendering.
         """
         closed = self._closed_stand_in()
-        whole = self._encode(self._text((*STAND_IN, *messages), header=True))
+        whole = self._special.ids(self._text((*STAND_IN, *messages), header=True))
         if whole[: len(closed)] != closed:
             raise HistoryRewritten(
                 "The chat template is not prefix-preserving: adding turns changes how earlier ones are written, so a sampled "
@@ -87,9 +90,9 @@ class ChatRenderer:
                 "The chat template is not prefix-preserving: the prompt differs once the answer follows it, so the model would learn "
                 "to answer another prompt than it will read. Pass chat_template=… with a template that keeps the prompt as it is."
             )
-        prompt, whole = self._encode(before), self._encode(text)
+        prompt, whole = self._special.ids(before), self._special.ids(text)
         if whole[: len(prompt)] != prompt:  # the answer's first characters merged with the header's last token
-            whole = prompt + self._encode(text[len(before) :])
+            whole = prompt + self._special.ids(text[len(before) :])
         ends = [index for index in range(len(prompt), len(whole)) if whole[index] in self.stop_ids]
         ids = whole[: ends[-1] + 1] if ends else whole + self._closed_stand_in()[-1:]
         return ids, (len(prompt), len(ids))
@@ -102,10 +105,9 @@ class ChatRenderer:
         """
         text = self._text(messages, header=True)
         marked = [Message(role=message.role, content=mark(index)) for index, message in enumerate(messages)]
-        places = message_places(text, MARK.split(self._text(marked, header=True)), [message.content for message in messages])
-        if not getattr(self.tokenizer, "is_fast", False):
-            raise InputError("Content can be told from scaffold only with a fast tokenizer (a tokenizer.json in the model folder).")
-        offsets = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        hidden = [self._special.hide(message.content) for message in messages]
+        places = message_places(text, MARK.split(self._text(marked, header=True)), hidden)
+        offsets = self._special.encode(text).offsets
         return tuple(token_range(offsets, start, end) for start, end in places)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -116,14 +118,31 @@ class ChatRenderer:
     def _closed_stand_in(self) -> tuple[int, ...]:
         """Ids of the stand-in conversation up to and with its end-of-turn token; computed once per renderer."""
         if self._stand_in is None:
-            ids = self._encode(self._text(STAND_IN, header=False))
+            ids = self._special.ids(self._text(STAND_IN, header=False))
             ends = [index for index, token in enumerate(ids) if token in self.stop_ids]
-            start = len(self._encode(self._text(STAND_IN[:1], header=True)))
+            start = len(self._special.ids(self._text(STAND_IN[:1], header=True)))
             end = self.tokenizer.eos_token_id
             self._stand_in = ids[: ends[-1] + 1] if ends and ends[-1] >= start else (*ids, min(self.stop_ids) if end is None else end)
         return self._stand_in
 
+    @cached_property
+    def _special(self) -> SpecialTokens:
+        """Guards the special tokens, and what else opens or closes turns here: not `<think>`, which the model writes itself."""
+        around = set(self.stop_ids)
+        for turns in (STAND_IN[:1], (Message(role="system", content="a"), *STAND_IN[:1])):
+            with suppress(InputError):  # there are templates without system turns
+                closed, opened = (
+                    self.tokenizer(self._filled(turns, header=header), add_special_tokens=False)["input_ids"] for header in (False, True)
+                )
+                around |= {*closed, *opened[len(closed) :][:1]}
+        return SpecialTokens(self.tokenizer, around)
+
     def _text(self, messages: Sequence[Message], *, header: bool) -> str:
+        """The rendered conversation, with stand-ins where a message spells a special token."""
+        hidden = [Message(role=message.role, content=self._special.hide(message.content)) for message in messages]
+        return self._filled(hidden, header=header)
+
+    def _filled(self, messages: Sequence[Message], *, header: bool) -> str:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
             text: str = self.tokenizer.apply_chat_template(turns, chat_template=self.template, tokenize=False, add_generation_prompt=header)
@@ -131,9 +150,6 @@ class ChatRenderer:
             roles = ", ".join(message.role for message in messages)
             raise InputError(f"The chat template refused a conversation with the roles ({roles}): {error}") from error
         return text
-
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _end_ids(tokenizer: Any) -> frozenset[int]:

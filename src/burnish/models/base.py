@@ -50,10 +50,10 @@ class Completion(Record):
     """What a server counted: tokens read and written, money. None: the ids are the count."""
     forced: tuple[tuple[int, int], ...] = ()
     """Half-open ranges of `ids` that were not sampled: the request's prefix and suffix."""
-    raw_logprobs: tuple[float, ...] = ()
-    """Natural logs at temperature 1 over the whole vocabulary, one per sampled id. Empty: the same as `logprobs`."""
-    kept: tuple[float, ...] = ()
-    """Probability mass that truncation left, one per sampled id. Empty: all of it."""
+    raw_logprobs: tuple[float | None, ...] = ()
+    """Natural logs at temperature 1 over the whole vocabulary, one per sampled id; None: not told. Empty: the same as `logprobs`."""
+    kept: tuple[float | None, ...] = ()
+    """Probability mass that truncation left, one per sampled id; None: not told. Empty: all of it."""
     temperatures: tuple[float, ...] = ()
     """Temperature of each sampled id. Empty: that of the request throughout."""
 

@@ -16,7 +16,7 @@ from burnish.core.seeds import content_hash
 from burnish.models._checkpoint import cache_folder, embedded_gguf, write_folder
 from burnish.models._engines import Abilities, check_context, need_packages
 from burnish.models._tokenizers import tokenizer_renderer
-from burnish.models.base import Completion, Renderer, Request
+from burnish.models.base import Renderer, Request
 from burnish.models.openai import OpenAIPolicy
 
 ABILITIES = Abilities(
@@ -32,16 +32,13 @@ ABILITIES = Abilities(
 class LlamaCppPolicy(OpenAIPolicy):
     """A GGUF model in this process. `context` tokens are what one completion may read and write."""
 
+    engine = "llamacpp"
+
     def __init__(self, server: Any, *, key: str, slots: int, context: int, name: str, renderer: Renderer, timeout_s: float) -> None:
         """`server` is a running `xllamacpp.Server` that asks for `key`."""
         self._server, self.context = server, context
         super().__init__(f"{server.listening_address}/v1", api_key=key, renderer=renderer, concurrent=slots, timeout_s=timeout_s)
         self.name = name
-
-    async def generate(self, request: Request) -> Completion:
-        """Draw one completion. Cancelling the await frees the slot. Raises `ContextExceeded`, `InputError` or `PolicyError`."""
-        check_context(self.name, self.context, request)
-        return await super().generate(request)
 
     def load_weights(self, weights: Any, *, version: str) -> None:
         """Raises `InputError`: llama.cpp reads weights only when it starts."""
@@ -49,6 +46,10 @@ class LlamaCppPolicy(OpenAIPolicy):
             "The engine 'llamacpp' takes no weights while it runs. Convert them to a GGUF file and load that, "
             "or use the engine 'transformers' or 'vllm'."
         )
+
+    def _check(self, request: Request) -> None:
+        super()._check(request)
+        check_context(self.name, self.context, request)
 
     async def aclose(self) -> None:
         """Hang up and stop the server; requests that wait or run fail with `PolicyError`."""

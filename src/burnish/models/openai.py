@@ -6,19 +6,19 @@ truth. Without it the server renders the conversation itself and only text comes
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burnish.core.errors import InputError
 from burnish.core.records import Cost
-from burnish.models._answers import Answer
+from burnish.models._answers import Answer, as_drawn, check_kept, with_forced
 from burnish.models._background import Background
 from burnish.models._dialects import dialect_of
 from burnish.models._engines import Abilities, check_request, need_packages
-from burnish.models._tokenizers import TextOnly, tokenizer_renderer
+from burnish.models._tokenizers import NO_TOKENIZER, TextOnly, tokenizer_renderer
 from burnish.models.base import Completion, Renderer, Request
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ ABILITIES = Abilities(
 
 class OpenAIPolicy:
     """A served model. `renderer` makes ids if there is a tokenizer; `model` is the name the server knows it by."""
+
+    engine = "openai"
 
     def __init__(
         self,
@@ -87,12 +89,12 @@ class OpenAIPolicy:
 
         Raises `PolicyError` when the server fails for good and `ContextExceeded` when it cannot read that much.
         """
-        check_request("openai", request)
-        if not request.prompt_ids and not request.messages:
-            raise InputError("The request has neither token ids nor messages.")
+        self._check(request)
         started = time.perf_counter()
-        answer, version = await self._background.run(self._endpoint.ask(partial(self._draw, request)))
-        return self._completion(request, answer, version, time.perf_counter() - started)
+        answer, version = await self._background.run(self._answer(request))
+        check_kept(answer, request.sampling)
+        sampled = self._completion(request, answer, version, time.perf_counter() - started)
+        return with_forced(as_drawn(sampled, request.sampling), request, self.renderer.decode)
 
     def load_weights(self, weights: Any, *, version: str) -> None:
         """Sample with the LoRA adapter in the folder `weights` (a path that the server sees) from now on.
@@ -127,24 +129,45 @@ class OpenAIPolicy:
 
         self._background.call(self._endpoint.ask(post))
 
-    async def _draw(self, request: Request, client: AsyncOpenAI) -> tuple[Answer, str]:
-        """One try, with the weights of its start."""
-        version = self._version
-        return await self._dialect.draw(request, self.model, client), version
+    def _check(self, request: Request) -> None:
+        kind = "" if self._dialect.able else "If the server is llama.cpp's or vLLM's, say so: dialect=…. "
+        check_request(self.engine, request, self._dialect.able, kind)
+        self._dialect.settings(request.sampling)  # raises for a constraint that this server cannot keep
+        if not request.prompt_ids and not request.messages:
+            raise InputError("The request has neither token ids nor messages.")
+        if not request.prompt_ids and (request.prefix_ids or request.suffix_ids):
+            raise InputError(f"A beginning or an end can be forced only on token ids. {NO_TOKENIZER}")
+
+    async def _answer(self, request: Request) -> tuple[Answer, str]:
+        """The answer and the version that wrote it; what has come of it by then if the request's time is up."""
+        tries: list[tuple[Answer, str]] = [(Answer(), self._version)]
+
+        async def draw(client: AsyncOpenAI) -> None:
+            """One try, with the weights of its start."""
+            tries.append((Answer(), self._version))
+            await self._dialect.draw(request, self.model, client, tries[-1][0])
+
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                await self._endpoint.ask(draw)
+        except TimeoutError:
+            tries[-1][0].ended = "timeout"
+        return tries[-1]
 
     def _completion(self, request: Request, answer: Answer, version: str, wall_s: float) -> Completion:
         tokens_out = answer.tokens_out or len(answer.ids)
         ids = tuple(answer.ids) if len(answer.ids) == tokens_out else ()  # told in part is not told
-        holds = bool(ids) and self._dialect.logprobs_hold(request.sampling)
-        money = (answer.tokens_in * self._prices[0] + tokens_out * self._prices[1]) / 1e6
+        logprobs = tuple(answer.logprobs) if ids and self._dialect.logprobs_hold(request.sampling) else ()
+        tokens_in = answer.tokens_in or len(request.prompt_ids) + len(request.prefix_ids)
+        money = (tokens_in * self._prices[0] + tokens_out * self._prices[1]) / 1e6
         return Completion(
             ids=ids,
             text=answer.text,
-            logprobs=tuple(answer.logprobs) if holds else (),
+            logprobs=logprobs,
             stop_reason=answer.stop_reason(request.sampling.stop, getattr(self.renderer, "stop_ids", ())),
             policy_version=version,
             wall_s=wall_s,
-            cost=Cost(wall_s=wall_s, tokens_in=answer.tokens_in, tokens_out=tokens_out, money=money),
+            cost=Cost(wall_s=wall_s, tokens_in=tokens_in, tokens_out=tokens_out, money=money),
         )
 
 

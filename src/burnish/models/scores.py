@@ -175,7 +175,7 @@ def _recorded(record: TokenRecord) -> list[float | None]:
     """Log-probabilities of the sampler over its whole distribution; None where it told nothing."""
     count = sum(end - start for start, end in record.sampled)
     pairs = zip(record.logprobs or (None,) * count, record.kept or (1.0,) * count, strict=True)
-    return [None if logprob is None else logprob + math.log(kept) for logprob, kept in pairs]
+    return [None if logprob is None or kept is None else logprob + math.log(kept) for logprob, kept in pairs]
 
 
 def _summed(values: Tensor, sizes: list[int]) -> Float[Tensor, " parts"]:

@@ -27,6 +27,7 @@ from burnish.models._checkpoint import resolve
 from burnish.models._constraints import Constraints
 from burnish.models._cpu import PackedWeights, multiplies_bfloat16, packs
 from burnish.models._decoder import Counters, Decoder
+from burnish.models._engines import check_values
 from burnish.models._parallel import check_blocks
 from burnish.models._renderer import ChatRenderer
 from burnish.models.base import Completion, Request
@@ -166,15 +167,7 @@ class TransformersPolicy:
         sampling, length = request.sampling, len(request.prompt_ids) + len(request.prefix_ids)
         self._check_ids(request.prompt_ids)
         self._check_ids((*request.prompt_ids, *request.prefix_ids, *request.suffix_ids))
-        temperatures = (sampling.temperature, *(switch.temperature for switch in sampling.switches))
-        if sampling.max_tokens < 1 or min(temperatures) < 0 or not 0 < sampling.top_p <= 1:
-            raise InputError(f"Unusable sampling: {sampling}. Needed: max_tokens ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1.")
-        if sampling.top_k < 0 or not 0 <= sampling.min_p <= 1:
-            raise InputError(f"Unusable sampling: {sampling}. Needed: top_k ≥ 0 (0: off), 0 ≤ min_p ≤ 1.")
-        if not all((*sampling.stop, *(text for switch in sampling.switches for text in (switch.open, switch.close)))):
-            raise InputError("A stop string or the marking text of a switch is empty: it would be found everywhere. Leave it out.")
-        if request.timeout_s is not None and request.timeout_s <= 0:
-            raise InputError(f"timeout_s must be greater than 0, not {request.timeout_s}.")
+        check_values(request)
         check_blocks(len(request.prompt_ids), request.parallel)
         self._adapters.check(request.adapter)
         if length + sampling.max_tokens > self.context:

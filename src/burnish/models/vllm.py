@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.core.errors import InputError, PolicyError
+from burnish.models._answers import as_drawn, with_forced
 from burnish.models._background import Background
 from burnish.models._checkpoint import resolve
 from burnish.models._engines import Abilities, check_context, check_request, need_packages
@@ -83,11 +84,12 @@ class VllmPolicy:
 
     async def generate(self, request: Request) -> Completion:
         """Draw one completion. Cancelling the await frees the row. Raises `ContextExceeded`, `InputError` or `PolicyError`."""
-        check_request("vllm", request)
+        check_request("vllm", request, {"top_k", "min_p", "constraint"})
         if not request.prompt_ids:
             raise InputError("The prompt has no token. Render it with policy.renderer.render(messages).")
         check_context(self.name, self.context, request)
-        return await self._background.run(self._draw(request))
+        sampled = await self._background.run(self._draw(request))
+        return with_forced(as_drawn(sampled, request.sampling), request, self.renderer.decode)
 
     def load_weights(self, weights: Any, *, version: str) -> None:
         """Sample with these from now on, and stamp completions with `version`.
@@ -110,31 +112,40 @@ class VllmPolicy:
         await self._background.close(self._shut_down())
 
     async def _draw(self, request: Request) -> Completion:
-        started = time.perf_counter()
-        async with self._turns.shared():
-            version = self._version
-            prompt, name = {"prompt_token_ids": list(request.prompt_ids)}, f"{next(self._names)}"
-            try:
-                pieces = self._engine.generate(prompt, self._parameters(request), name, lora_request=self._adapter)
-                outputs = [piece.outputs[0] async for piece in pieces]  # one piece: the whole completion
-            except Exception as error:
-                raise PolicyError(f"vLLM failed on a completion of {self.name}: {type(error).__name__}: {error}") from error
-        return _completion(outputs[-1], version, time.perf_counter() - started)
+        """What the engine samples; what there is of it if the request's time is up."""
+        started, version, output, late = time.perf_counter(), self._version, None, False
+        prompt, name = {"prompt_token_ids": [*request.prompt_ids, *request.prefix_ids]}, f"{next(self._names)}"
+        try:
+            async with asyncio.timeout(request.timeout_s), self._turns.shared():
+                version = self._version
+                async for piece in self._engine.generate(prompt, self._parameters(request), name, lora_request=self._adapter):
+                    output = piece.outputs[0]  # without a time-out there is one piece: the whole completion
+        except TimeoutError:
+            late = True
+        except Exception as error:
+            shape = request.sampling.constraint
+            if shape and isinstance(error, ValueError):
+                raise InputError(f"The constraint {shape.text!r} is no {shape.kind} that vLLM reads: {error}") from error
+            raise PolicyError(f"vLLM failed on a completion of {self.name}: {type(error).__name__}: {error}") from error
+        return _completion(output, version, time.perf_counter() - started, late=late)
 
     def _parameters(self, request: Request) -> Any:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-        sampling = request.sampling
+        sampling, shape = request.sampling, request.sampling.constraint
         return SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            structured_outputs=StructuredOutputsParams(**{shape.kind: shape.text}) if shape else None,
             max_tokens=sampling.max_tokens,
             seed=sampling.seed,
             stop=list(sampling.stop),
             stop_token_ids=self._stop_ids,
             logprobs=0,
-            output_kind=RequestOutputKind.FINAL_ONLY,
+            output_kind=RequestOutputKind.FINAL_ONLY if request.timeout_s is None else RequestOutputKind.CUMULATIVE,
         )
 
     def _load_folder(self, folder: Path, version: str) -> None:
@@ -178,14 +189,17 @@ async def _start(arguments: dict[str, Any]) -> tuple[Any, _Turns, int]:
     return engine, _Turns(), engine.model_config.max_model_len
 
 
-def _completion(output: Any, version: str, wall_s: float) -> Completion:
+def _completion(output: Any, version: str, wall_s: float, *, late: bool) -> Completion:
+    """`output` is None if the time was up before there was a token."""
+    if output is None:
+        return Completion(ids=(), text="", logprobs=(), stop_reason="timeout", policy_version=version, wall_s=wall_s)
     ids = tuple(output.token_ids)
     reason = "length" if output.finish_reason == "length" else "stop" if isinstance(output.stop_reason, str) else "eos"
     return Completion(
         ids=ids,
         text=output.text,
         logprobs=tuple(row[token].logprob for token, row in zip(ids, output.logprobs, strict=True)),
-        stop_reason=reason,
+        stop_reason="timeout" if late else reason,
         policy_version=version,
         wall_s=wall_s,
     )
