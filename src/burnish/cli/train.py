@@ -31,7 +31,7 @@ def run(
     Example: burnish train run plan.toml train.learning_rate=1e-5 train.controller=sasr out=runs/sasr
 
     Args:
-        file: TOML file: model, out, examples, tasks, reward, credit, preferences, judged,
+        file: TOML file: model, out, examples, tasks, reward, credit, paths, preferences, judged,
             labelled, validation, trackers, and a table [train] of settings.
         overrides: `key=value` pairs that replace what the file says.
         resume: Go on from the newest checkpoint in `out`.
