@@ -19,7 +19,12 @@ from burnish.store.runs import RunStore
 STRATEGIES = plugins.names("strategy")
 BLIND = {"parallel", "vm_mcts"}
 """Strategies that do not look at verdicts: by their papers they choose by the opinion of a model."""
-OPTIONS = {"rethink_mcts": {"rollouts": 3}, "slpw": {"plans": 2, "rounds": 3}, "lpw": {"rounds": 3}}
+OPTIONS = {
+    "collect": {"answers": 4, "repairs": 2},
+    "rethink_mcts": {"rollouts": 3},
+    "slpw": {"plans": 2, "rounds": 3},
+    "lpw": {"rounds": 3},
+}
 PROSE = (
     "[Plan Verification for test 1] [Correct Plan]\n[Plan Verification for test 2] [Correct Plan]",
     "Correct Analysis. Correct Analysis.",

@@ -30,7 +30,7 @@ def test_data_flow_goes_from_definitions_to_uses_in_the_order_of_running():
 @pytest.mark.parametrize(
     ("code", "made"),
     [
-        ("def f(d, k, v):\n    d[k] = v", [("2", "1")]),
+        ("def f(d, k, v):\n    d[k] = v", [("1", "0")]),
         ("def f(a):\n    (b, *c), o.x = a", [("1", "0"), ("2", "0"), ("3", "0")]),
         ("def f(a):\n    if (n := a): return n", [("1", "0")]),
         ("def f(a):\n    with a as b: return b", [("1", "0")]),

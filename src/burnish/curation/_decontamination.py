@@ -73,7 +73,8 @@ def _by_words(training: Sequence[Task], evaluation: Sequence[Task], size: int) -
     named: dict[str, str] = {}
     for task in evaluation:
         named.setdefault(task.prompt, task.id)
-    known, names, found = telling(named, size), [*named.values()], {}
+    known, names = telling(named, size), [*named.values()]
+    found: dict[str, Overlap] = {}
     for task in training:
         shared = next((gram for gram in sorted(grams(task.prompt, size)) if gram in known), None)
         if shared is not None:
