@@ -22,7 +22,7 @@ from burnish.store.runs import RunStore
 SECRET = "31337"
 """Stands in hidden checks and references only."""
 RIGHT = "def add(a, b):\n    return a + b\n"
-WRONG = "def add(a, b):\n    return a - b\n"
+WRONG = "def add(a, b):\n    return a - b - 1\n"
 
 
 def make_task(name):

@@ -35,10 +35,11 @@ def verify(
     `first_fail` skips what comes after the first failure; `cache` (`burnish.store.verdicts.VerdictCache()`) keeps settled
     verdicts. Raises `InputError` for checks that cannot be read and `Unavailable` if there is no jail here.
 
-    >>> import burnish
-    >>> verdict = burnish.verify(["assert add(1, 2) == 3"], "def add(a, b): return a - b", entry_point="add")
-    >>> verdict.status, verdict.checks[0].counterexample.input, verdict.checks[0].counterexample.actual
-    ('fail', 'add(1, 2)', '-1')
+    Examples:
+        >>> import burnish
+        >>> verdict = burnish.verify(["assert add(1, 2) == 3"], "def add(a, b): return a - b", entry_point="add")
+        >>> verdict.status, verdict.checks[0].counterexample.input, verdict.checks[0].counterexample.actual
+        ('fail', 'add(1, 2)', '-1')
     """
     task = _task_of(task, entry_point)
     return _judge([task], cache).verify(task, program, limits=limits, first_fail=first_fail)
@@ -55,12 +56,13 @@ async def averify(
 ) -> Verdict:
     """As `verify`, without blocking the event loop; any number may be awaited at once. Cancelling it ends the judged program.
 
-    >>> import asyncio, burnish
-    >>> async def two():
-    ...     programs = ["def one(): return 1", "def one(): return 2"]
-    ...     return await asyncio.gather(*(burnish.averify(["assert one() == 1"], text, entry_point="one") for text in programs))
-    >>> [verdict.status for verdict in asyncio.run(two())]
-    ['pass', 'fail']
+    Examples:
+        >>> import asyncio, burnish
+        >>> async def two():
+        ...     programs = ["def one(): return 1", "def one(): return 2"]
+        ...     return await asyncio.gather(*(burnish.averify(["assert one() == 1"], text, entry_point="one") for text in programs))
+        >>> [verdict.status for verdict in asyncio.run(two())]
+        ['pass', 'fail']
     """
     task = _task_of(task, entry_point)
     return await _judge([task], cache).averify(task, program, limits=limits, first_fail=first_fail)
@@ -79,11 +81,12 @@ def verify_batch(
 
     Verdicts come in the order of `items`, each as soon as it and all before it are there. All tasks must be of one kind.
 
-    >>> import burnish
-    >>> programs = ["def one(): return 1", "def one(): return 2", "def one() return 1"]
-    >>> verdicts = burnish.verify_batch([(["assert one() == 1"], text) for text in programs], entry_point="one")
-    >>> [verdict.status for verdict in verdicts]
-    ['pass', 'fail', 'invalid']
+    Examples:
+        >>> import burnish
+        >>> programs = ["def one(): return 1", "def one(): return 2", "def one() return 1"]
+        >>> verdicts = burnish.verify_batch([(["assert one() == 1"], text) for text in programs], entry_point="one")
+        >>> [verdict.status for verdict in verdicts]
+        ['pass', 'fail', 'invalid']
     """
     pairs = [(_task_of(task, entry_point), program) for task, program in items]
     if not pairs:

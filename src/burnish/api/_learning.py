@@ -138,9 +138,10 @@ def _credit(name: str) -> Any:
 def train_file(file: Path, overrides: Sequence[str] = (), *, resume: bool = False, on_progress: Update = lambda *_: None) -> TrainResult:
     """Train as a TOML file says; see `burnish train run --help`. `overrides` are `key=value` with a TOML value.
 
-    >>> from burnish.training.files import read_plan
-    >>> read_plan(b'examples = "e.jsonl"', ["train.learning_rate=1e-4", "out='runs/x'"]).train.learning_rate
-    0.0001
+    Examples:
+        >>> from burnish.training.files import read_plan
+        >>> read_plan(b'examples = "e.jsonl"', ["train.learning_rate=1e-4", "out='runs/x'"]).train.learning_rate
+        0.0001
     """
     from burnish.training.files import read_plan
     from burnish.training.trackers import tracked
