@@ -20,8 +20,11 @@ TEMPERATURE = 0.8
 """Of everything that is sampled: examples, rollouts and the answers that are measured."""
 
 
-def arms(sft_steps: int) -> dict[str, dict[str, Any]]:
-    """Every arm as what it changes in `TrainConfig`. Hybrids with a controller get half of the supervised steps as a warm-up."""
+def arms(sft_steps: int, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """Every arm as what it changes in `TrainConfig`; `seed` is that of SASR's draws.
+
+    Hybrids with a controller get half of the supervised steps as a warm-up.
+    """
     staged = (Stage(steps=sft_steps, mix={"rl": 0.0}), Stage(mix={"sft": 0.0}, reset_optimizer=True))
     warmup = float(sft_steps // 2)
     often = {"warmup": warmup, "every": 2.0, "start": 0.5, "meta_rate": 0.1, "entropy_rate": 0.05}
@@ -32,7 +35,7 @@ def arms(sft_steps: int) -> dict[str, dict[str, Any]]:
         "IFT → RL": {"stages": staged, "sft_loss": "ift"},
         "PEAR → RL": {"stages": staged, "sft_loss": "pear_token"},
         "SFT → Klear": {"stages": staged, "rl_loss": "gppo", "rl_terms": {"positive_nll": 0.1}},
-        "SASR": {"stages": (Stage(controller="sasr", controller_options={"warmup": warmup}),)},
+        "SASR": {"stages": (Stage(controller="sasr", controller_options={"warmup": warmup, "seed": float(seed)}),)},
         "AMFT": {"stages": (Stage(controller="amft", controller_options=often),)},
     }
 

@@ -83,19 +83,19 @@ class Data:
 def main(options: Options) -> None:
     """Run what is not there yet, print the table, write `result.json` and, if asked for, the page."""
     options = _small(options) if options.quick else options
-    plans = {BASE: None, **arms(options.sft_steps)}
-    if unknown := sorted(set(options.arms) - set(plans)):
-        raise InputError(f"There is no arm {unknown[0]!r}. Known: {', '.join(plans)}.")
-    chosen = {name: plan for name, plan in plans.items() if not options.arms or name in (BASE, BASELINE, *options.arms)}
+    known = (BASE, *arms(options.sft_steps))
+    if unknown := sorted(set(options.arms) - set(known)):
+        raise InputError(f"There is no arm {unknown[0]!r}. Known: {', '.join(known)}.")
+    chosen = [name for name in known if not options.arms or name in (BASE, BASELINE, *options.arms)]
     settings = {key: value for key, value in asdict(options).items() if key not in ("arms", "seeds", "out", "write", "quick")}
     found: dict[str, dict[int, Outcome]] = {name: {} for name in chosen}
     sizes: dict[int, int] = {}
     with open_run(options.out, {"kind": "benchmark hybrids", **settings}, resume=True) as log:
         for seed in options.seeds:
-            data = prepare(options, seed)
+            data, plans = prepare(options, seed), arms(options.sft_steps, seed)
             sizes[seed] = len(data.examples)
-            for name, plan in chosen.items():
-                found[name][seed] = _run(options, seed, name, plan, data, log)
+            for name in chosen:
+                found[name][seed] = _run(options, seed, name, plans.get(name), data, log)
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, torch {torch.__version__}"
     whole = result(found, settings, sizes, machine)
     print(table(whole))

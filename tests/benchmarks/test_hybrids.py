@@ -26,7 +26,7 @@ def options(tmp_path_factory, tiny_model):
     """Small sizes, and examples: a random model solves nothing, so a script that knows the references has written the answers."""
     options = hybrids.Options(
         seeds=(SEED,),
-        tokens=6000,
+        tokens=3500,
         sft_steps=2,
         train_tasks=5,
         test_tasks=2,
@@ -114,13 +114,13 @@ def test_the_page_says_what_was_run(ran):
     text = Path(ran.write).read_text()
     for name in (BASE, *arms(ran.sft_steps)):
         assert f"| {name} | 0.000" in text
-    assert "has 6000 tokens" in text
+    assert "has 3500 tokens" in text
     assert "Not decided: DFT → RL, ASFT → RL" in text
     assert "{" not in text
 
 
 def test_other_settings_and_unknown_arms_are_refused(ran):
-    with pytest.raises(InputError, match="tokens: 6000 then, 7000 now"):
+    with pytest.raises(InputError, match="tokens: 3500 then, 7000 now"):
         hybrids.main(replace(ran, tokens=7000))
     with pytest.raises(InputError, match=r"no arm 'RAFT'. Known: base model, SFT → RL"):
         hybrids.main(replace(ran, arms=("RAFT",)))
