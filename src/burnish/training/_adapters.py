@@ -11,7 +11,7 @@ import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from jaxtyping import Float
@@ -41,7 +41,7 @@ class Trainable:
         self.model: Any = self.adapter.get_base_model() if self.adapter is not None else model
         if self.adapter is None:
             model.requires_grad_(True)
-        weight = self.model.get_output_embeddings().weight
+        weight = cast(Any, self.model).get_output_embeddings().weight
         self.kind_of_head = head
         self.head = None if head is None else ScalarHead(weight.shape[1]).to(weight.device)
 
