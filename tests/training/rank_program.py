@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib.util
 import json
 import os
@@ -93,10 +94,11 @@ def seed_faults(folder: Path, policy) -> None:
         return " ".join(check.outcome for check in checks)
 
     found = {"sound": outcomes(), "settings": outcomes(config={"seed": RANK})}
+    other = copy.copy(policy)
+    other.model = copy.deepcopy(policy.model)
     with torch.no_grad():
-        next(policy.model.parameters()).add_(RANK)
-        found["weights"] = outcomes()
-        next(policy.model.parameters()).sub_(RANK)
+        next(other.model.parameters()).add_(RANK)
+    found["weights"] = outcomes(policy=other)
     found["absent"] = outcomes(crew=Absent(crew.rank, crew.size, crew.talk, crew.work))
     (folder / f"faults-{RANK}.json").write_text(json.dumps(found))
 

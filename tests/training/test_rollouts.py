@@ -126,7 +126,7 @@ class Lengths:
 def test_answers_that_fork_are_read_as_they_were_written(make_policy, source, tmp_path) -> None:
     """At each `b` two paths are sampled side by side; the trainer finds their tokens, and what follows, as likely as the sampler did."""
     tags = PathTags(open_block="b", open_path="c", close_path="d", summary="e", close_summary="f")
-    forking = dataclasses.replace(source, paths=Paths(count=2, blocks=2, tokens=4, tags=tags))
+    forking = dataclasses.replace(source, verifier=Lengths(), paths=Paths(count=2, blocks=2, tokens=4, tags=tags))
     seen, stats = [], []
     config = TrainConfig(steps=2, tasks_per_step=2, group_size=6, max_tokens=16, warmup=0, learning_rate=1e-2, micro_tokens=64)
     train(

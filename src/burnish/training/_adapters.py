@@ -11,7 +11,7 @@ import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -41,9 +41,7 @@ class Trainable:
         self.model: Any = self.adapter.get_base_model() if self.adapter is not None else model
         if self.adapter is None:
             model.requires_grad_(True)
-        weight = cast(Any, self.model).get_output_embeddings().weight
-        self.kind_of_head = head
-        self.head = None if head is None else ScalarHead(weight.shape[1]).to(weight.device)
+        self.kind_of_head, self.head = head, None if head is None else _scalar_head(self.model)
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -104,6 +102,11 @@ class Reference:
     def _without_adapter(self) -> AbstractContextManager[Any]:
         context: AbstractContextManager[Any] = nullcontext() if self._adapter is None else self._adapter.disable_adapter()
         return context
+
+
+def _scalar_head(model: Any) -> ScalarHead:
+    weight = model.get_output_embeddings().weight
+    return ScalarHead(weight.shape[1]).to(weight.device)
 
 
 @contextmanager

@@ -100,7 +100,9 @@ class MasterAdamW:
                 master.grad = self._sums.setdefault(name, torch.empty_like(master)).zero_()
         gradients = [gradient for name, gradient in self.gradients().items() if name in names]
         crew.add_up(gradients)
-        if len(own) < len(self._masters):  # backward passes of a divided model bring the sum times the ranks, for the mean over them
+        if gradients and len(own) < len(
+            self._masters
+        ):  # backward passes of a divided model bring the sum times the ranks, for the mean over them
             torch._foreach_div_(gradients, float(crew.size))
 
     def gradients(self) -> dict[str, Tensor]:
