@@ -24,7 +24,7 @@ def python_structure(source: str) -> Structure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+            tree: ast.AST = ast.parse(source)
         flow = _Reader()
         flow.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
