@@ -115,13 +115,13 @@ def encoder():
 @pytest.mark.model
 def test_the_measured_scale_is_what_the_benchmark_measures(encoder):
     kinds = by_hand(encoder)
-    assert scale_of(kinds)[:2] == pytest.approx(MINILM[:2], abs=0.011)
+    assert scale_of(kinds)[:2] == pytest.approx(MINILM[:2], abs=0.001)
     rewards = {kind: sorted(explanation_reward(one, MINILM) for one in found) for kind, found in kinds.items()}
     median = {kind: found[len(found) // 2] for kind, found in rewards.items()}
     assert median["right"] > 1 > 0 > median["wrong"]
     for game in ("generic", "of everything", "of another fault"):  # canaries: what says nothing, everything, something else
         assert median[game] < -1.5
-        assert rewards[game][-4] < median["right"]
+        assert rewards[game][-1] < median["right"]
 
 
 @pytest.mark.model
