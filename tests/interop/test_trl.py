@@ -24,6 +24,7 @@ def test_nothing_decided_is_none_and_never_zero(add_task):
     assert (ours.shaped.__name__, ours.all_passed.__name__) == ("shaped", "all_passed")
 
 
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing:FutureWarning")  # TRL's own default
 def test_trl_trains_against_our_judge(add_task, tiny_model, tmp_path):
     trl, datasets = pytest.importorskip("trl"), pytest.importorskip("datasets")
     seen = []
