@@ -34,6 +34,7 @@ def test_hidden_checks_and_references_stand_in_no_conversation(read):
             assert "# 31337" not in task
 
 
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing:FutureWarning")  # TRL's own default
 @pytest.mark.parametrize(("name", "kind"), [("sft", "SFT"), ("preference", "DPO"), ("unpaired", "KTO")])
 def test_trl_trains_on_it(read, tiny_model, tmp_path, name, kind):
     trl = pytest.importorskip("trl")

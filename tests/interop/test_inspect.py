@@ -17,12 +17,15 @@ def undecided(verdict):
 @pytest.mark.filterwarnings("default")  # Inspect's own dependencies deprecate each other
 @pytest.mark.parametrize("reward", ["all_passed", "tests.interop.test_inspect:undecided"])
 def test_inspect_runs_our_tasks_with_our_judge(tmp_path, add_task, reward):
-    from inspect_ai.model import ModelOutput, get_model
+    from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
     from burnish.interop.inspect import burnish_tasks
 
     write_records(tmp_path / "tasks.jsonl", [add_task(), add_task("wrong")])
-    model = get_model("mockllm/model", custom_outputs=[ModelOutput.from_content("mockllm", text) for text in ANSWERS])
+    outputs = [ModelOutput.from_content("mockllm", text) for text in ANSWERS]
+    for output in outputs:
+        output.usage = ModelUsage(input_tokens=1, output_tokens=1)  # else it counts with a vocabulary that it downloads
+    model = get_model("mockllm/model", custom_outputs=outputs)
     task = burnish_tasks(str(tmp_path / "tasks.jsonl"), reward)
     (log,) = inspect_ai.eval(task, model=model, log_dir=str(tmp_path / "logs"), max_samples=1, display="none")
     assert log.status == "success", log.error

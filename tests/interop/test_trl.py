@@ -24,22 +24,23 @@ def test_nothing_decided_is_none_and_never_zero(add_task):
     assert (ours.shaped.__name__, ours.all_passed.__name__) == ("shaped", "all_passed")
 
 
+def well_formed(verdict):
+    """1 for a program; what is none has no reward."""
+    return None if verdict.status == "invalid" else 1.0
+
+
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing:FutureWarning")  # TRL's own default
 def test_trl_trains_against_our_judge(add_task, tiny_model, tmp_path):
     trl, datasets = pytest.importorskip("trl"), pytest.importorskip("datasets")
-    seen = []
-
-    def judged(**columns):
-        rewards = ours.pass_rate(**columns)
-        seen.extend(rewards)
-        return rewards
-
-    bare = msgspec.structs.replace(add_task("bare"), checks=())
     config = trl.GRPOConfig(
         str(tmp_path), use_cpu=True, bf16=False, max_steps=1, per_device_train_batch_size=4, num_generations=2, max_completion_length=4,
-        report_to="none", save_strategy="no", disable_tqdm=True, shuffle_dataset=False,
+        report_to="none", save_strategy="no", disable_tqdm=True, logging_steps=1,
     )  # fmt: skip
-    rows = datasets.Dataset.from_list(ours.rows([add_task(), bare]))
-    trainer = trl.GRPOTrainer(str(tiny_model), reward_funcs=judged, args=config, train_dataset=rows)
+    rewards = [ours.pass_rate, ours.reward_function(well_formed)]
+    rows = datasets.Dataset.from_list(ours.rows([add_task(), add_task("again")]))
+    trainer = trl.GRPOTrainer(str(tiny_model), reward_funcs=rewards, args=config, train_dataset=rows)
     trainer.train()
-    assert seen == [0.0, 0.0, None, None]
-    assert trainer.state.log_history[0]["rewards/judged/mean"] == 0.0
+    logged = trainer.state.log_history[0]
+    assert logged["rewards/pass_rate/mean"] == 0.0  # four tokens are no program
+    assert logged["rewards/well_formed/mean"] is None
+    assert logged["loss"] == 0.0

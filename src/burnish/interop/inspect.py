@@ -1,7 +1,7 @@
 """Inspect: our tasks with our judge as scorer, `inspect eval burnish/burnish_tasks -T tasks=first-functions:test --model …`.
 
 A sample holds only what is visible; the scorer finds the whole task by its id. Where nothing was decided the score is Inspect's
-`unscored`, which no metric counts. Needs `pip install inspect_ai`.
+`unscored`, which no metric counts. Needs `pip install 'burnish[inspect]'`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ try:
     from inspect_ai.scorer import Score, Scorer, mean, scorer, stderr
     from inspect_ai.solver import generate
 except ImportError as error:
-    raise Unavailable(f"The tasks need inspect_ai ({error}): pip install inspect_ai") from error
+    raise Unavailable(f"The tasks need inspect_ai ({error}): pip install 'burnish[inspect]'") from error
 
 
 @task
