@@ -42,12 +42,12 @@ class MasterAdamW:
             for name, parameter in self._parameters.items()
             if self._masters[name] is not parameter
         ]
-        masters = self._masters.values()
-        groups = [
-            {"params": [master for master in masters if master.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [master for master in masters if master.ndim < 2], "weight_decay": 0.0},
-        ]
-        self._adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, betas=(0.9, 0.999), fused=True)
+        groups: dict[tuple[bool, float], list[Tensor]] = {}
+        for master in self._masters.values():  # one update cannot take whole and divided tensors
+            kind = isinstance(master, DTensor), weight_decay if master.ndim >= 2 else 0.0
+            groups.setdefault(kind, []).append(master)
+        parameters_of = [{"params": masters, "weight_decay": decay} for (_, decay), masters in groups.items()]
+        self._adamw = torch.optim.AdamW(parameters_of, lr=0.0, betas=(0.9, 0.999), fused=True)
 
     def _add(self, name: str, parameter: Tensor) -> None:
         """Move a finished low-precision gradient into the float32 sum. The sum's memory is kept from step to step."""
@@ -100,10 +100,8 @@ class MasterAdamW:
                 master.grad = self._sums.setdefault(name, torch.empty_like(master)).zero_()
         gradients = [gradient for name, gradient in self.gradients().items() if name in names]
         crew.add_up(gradients)
-        if gradients and len(own) < len(
-            self._masters
-        ):  # backward passes of a divided model bring the sum times the ranks, for the mean over them
-            torch._foreach_div_(gradients, float(crew.size))
+        if gradients and len(own) < len(self._masters):
+            torch._foreach_div_(gradients, float(crew.size))  # a divided model's losses are scaled up, for the mean over the ranks
 
     def gradients(self) -> dict[str, Tensor]:
         """The gradients so far, by parameter."""
