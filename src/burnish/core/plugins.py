@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from importlib.abc import InspectLoader
 from typing import Any
 
+from burnish.core import syntax
 from burnish.core.errors import InputError, UnknownName
 
 FAMILIES: Mapping[str, str] = {
@@ -70,7 +71,7 @@ def summary(family: str, name: str) -> str:
     """First line of the plug-in module's docstring, read without importing the module."""
     spec = importlib.util.find_spec(f"{FAMILIES[family]}.{name.replace('-', '_')}")
     source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, InspectLoader) else None
-    docstring = ast.get_docstring(ast.parse(source)) if source else None
+    docstring = ast.get_docstring(syntax.module(source)) if source else None
     return (docstring or "").split("\n")[0]
 
 

@@ -10,7 +10,7 @@ import ast
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from burnish.core import plugins
+from burnish.core import plugins, syntax
 from burnish.core.records import Example, Record, Task
 from burnish.store.labels import verified
 from burnish.store.runs import RunStore
@@ -117,7 +117,7 @@ def _as_answer(own: Task, program: str, task: Task) -> str | None:
 def _arity(program: str, name: str) -> int | None:
     """Parameters of the function `name`; None if there is no such function to be read."""
     try:
-        body = ast.parse(program).body
+        body = syntax.module(program).body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
     found = next((node for node in body if isinstance(node, ast.FunctionDef) and node.name == name), None)

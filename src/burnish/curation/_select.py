@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from burnish.core import syntax
 from burnish.core.errors import InputError
 from burnish.core.records import Attempt
 from burnish.core.seeds import derive_seed
@@ -25,7 +26,7 @@ def same_program(code: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.unparse(ast.parse(code))
+            return ast.unparse(syntax.module(code))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "\n".join(line.rstrip() for line in code.splitlines() if line.strip())
 

@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from burnish.core import syntax
 from burnish.core.budget import Meter
 from burnish.core.errors import InputError
 from burnish.core.records import Attempt, CheckSpec, Task
@@ -68,7 +69,7 @@ def generated_tests(task: Task, replies: Sequence[str]) -> list[CheckSpec]:
 def _asserts(reply: str, name: str) -> Iterator[str]:
     for line in reply.splitlines():
         try:
-            body = ast.parse(line.strip()).body
+            body = syntax.module(line.strip()).body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         if len(body) == 1 and isinstance(body[0], ast.Assert):

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from burnish.core import syntax
 from burnish.core.errors import InputError, Unavailable
 from burnish.core.records import CheckSpec, Task
 
@@ -66,7 +67,7 @@ def from_row(row: dict[str, Any], where: str) -> Task:
 
 def _function(prompt: str, name: str) -> ast.FunctionDef | None:
     """The function to be completed; earlier functions of the prompt are its helpers."""
-    return next((node for node in ast.parse(prompt).body if isinstance(node, ast.FunctionDef) and node.name == name), None)
+    return next((node for node in syntax.module(prompt).body if isinstance(node, ast.FunctionDef) and node.name == name), None)
 
 
 def _examples(prompt: str, function: ast.FunctionDef) -> Iterator[CheckSpec]:
@@ -87,7 +88,7 @@ def _docstring(prompt: str, function: ast.FunctionDef) -> str:
 def _call(example: doctest.Example, name: str) -> dict[str, str] | None:
     """The example as arguments and expected value, or None if it is not one call of `name` with literals."""
     try:
-        call = ast.parse(example.source.strip(), mode="eval").body
+        call = syntax.expression(example.source.strip()).body
         if not isinstance(call, ast.Call) or call.keywords or ast.unparse(call.func) != name:
             return None
         arguments, expected = ast.unparse(ast.Tuple(call.args, ast.Load())), example.want.strip()

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 
+from burnish.core import syntax
 from burnish.text.structure import Flow, Structure, subtree_keys
 
 _TOKEN = re.compile(
@@ -24,7 +25,7 @@ def python_structure(source: str) -> Structure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree: ast.AST = ast.parse(source)
+            tree: ast.AST = syntax.module(source)
         flow = _Reader()
         flow.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

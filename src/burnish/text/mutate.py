@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from burnish.core import syntax
 from burnish.core.errors import InputError
 from burnish.core.seeds import derive_seed
 from burnish.text._mutation_rules import Site, proposals
@@ -69,7 +70,7 @@ def _tree(source: str) -> ast.Module:
     """Parse without the warnings that Python has about a program's style, such as unknown escapes in strings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ast.parse(source)
+        return syntax.module(source)
 
 
 def _dump(source: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from burnish.core import syntax
+
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -13,7 +15,7 @@ def splice(original: str, reply: str) -> str:
     A reply that defines all that the file defines stands for the whole file, and so it does where either cannot be parsed.
     """
     try:
-        old, new = ast.parse(original), ast.parse(reply)
+        old, new = syntax.module(original), syntax.module(reply)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return reply
     kept, given = _definitions(old), _definitions(new)

@@ -11,6 +11,8 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from burnish.core import syntax
+
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -24,7 +26,7 @@ class Piece(NamedTuple):
 def pieces(source: str, module: str) -> list[Piece]:
     """The tests in `source`, which tests the module of that name. Raises `ValueError` naming the line for what cannot be taken apart."""
     try:
-        tree = ast.parse(source)
+        tree = syntax.module(source)
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"line {getattr(error, 'lineno', None) or 1}: {error}") from None
     setup: list[ast.stmt] = []
@@ -39,7 +41,7 @@ def pieces(source: str, module: str) -> list[Piece]:
 
 def names_in(source: str) -> list[str]:
     """Names that source code reads or imports, in the order of appearance."""
-    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name | ast.Attribute | ast.ImportFrom)]
+    nodes = [node for node in ast.walk(syntax.module(source)) if isinstance(node, ast.Name | ast.Attribute | ast.ImportFrom)]
     names: dict[str, None] = {}
     for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)):
         found = (
@@ -52,7 +54,7 @@ def names_in(source: str) -> list[str]:
 def imports_of(source: str) -> set[str]:
     """Top-level names of the modules that source code imports; none if it cannot be parsed."""
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        nodes = list(ast.walk(syntax.module(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
@@ -84,7 +86,7 @@ def _need_plain(function: _Function, own_arguments: int) -> None:
 
 
 def _code(source: str) -> list[ast.stmt]:
-    return ast.parse(source).body
+    return syntax.module(source).body
 
 
 def _is_main(statement: ast.stmt) -> bool:

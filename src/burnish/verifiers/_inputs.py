@@ -11,6 +11,7 @@ import dataclasses
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from burnish.core import syntax
 from burnish.core.records import Task
 from burnish.core.seeds import derive_seed
 from burnish.verifiers import _python_values as values
@@ -79,7 +80,7 @@ def _literal_call(text: str) -> Call | None:
     closing = (index for index, char in enumerate(text[:300]) if char == ")")
     for end in closing:
         try:
-            node = ast.parse(text[: end + 1], mode="eval").body
+            node = syntax.expression(text[: end + 1]).body
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
                 return Call(tuple(ast.literal_eval(argument) for argument in node.args), {})
         except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
@@ -102,7 +103,7 @@ def _annotations(task: Task, programs: Sequence[str]) -> list[ast.expr | None] |
 
 def _arguments(source: str, name: str) -> ast.arguments | None:
     try:
-        body = ast.parse(source).body
+        body = syntax.module(source).body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
     return next((node.args for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name), None)

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from burnish.core import syntax
+
 LONGEST = 200_000
 """Test code above this many characters is not parsed here."""
 MOST_ROWS = 1000
@@ -63,7 +65,7 @@ def parsed(code: str) -> ast.Module | None:
     if len(code) > LONGEST:
         return None
     try:
-        return ast.parse(code)
+        return syntax.module(code)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
 

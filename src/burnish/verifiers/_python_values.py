@@ -8,6 +8,7 @@ import reprlib
 from functools import lru_cache
 from typing import Any
 
+from burnish.core import syntax
 from burnish.sandbox.inside.codec import Opaque
 from burnish.sandbox.inside.compare import agrees as agrees
 from burnish.sandbox.inside.compare import same as same
@@ -22,7 +23,7 @@ def parse(text: str) -> Any:
     The value is shared between callers: nobody may change it.
     """
     try:
-        tree = _Infinities().visit(ast.parse(text.strip(), mode="eval"))
+        tree = _Infinities().visit(syntax.expression(text.strip()))
         return ast.literal_eval(tree)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError(f"{text[:80]!r} is not a Python literal: {error}") from None

@@ -8,6 +8,8 @@ import string
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from burnish.core import syntax
+
 LETTERS = "abcxyzABZ019 _-.,()"
 """Characters of generated text: letters of both cases, digits, a space, marks that programs look for."""
 MOST = 6
@@ -38,7 +40,7 @@ def _read(annotation: ast.expr | None) -> tuple[str, list[ast.expr]]:
             return "none", []
         case ast.Constant(value=str(text)):
             try:
-                return _read(ast.parse(text, mode="eval").body)
+                return _read(syntax.expression(text).body)
             except SyntaxError:
                 return "", []
         case ast.Name(id=name) | ast.Attribute(attr=name):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 
+from burnish.core import syntax
 from burnish.core.records import Attempt, Task
 from burnish.strategies.base import Judge, Writer
 from burnish.text.code import defines, wanted_name
@@ -28,7 +28,7 @@ def parses(program: str) -> bool:
 
 def _is_python(text: str) -> bool:
     try:
-        ast.parse(text)
+        syntax.module(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
