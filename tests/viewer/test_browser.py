@@ -40,6 +40,14 @@ class Reader:
         self.page.goto(f"{path.as_uri()}{address}")
         return self.page
 
+    def go(self, address):
+        """Another address on the same page, as if it were typed."""
+        self.page.goto(self.page.url.split("#")[0] + address)
+
+    @property
+    def address(self):
+        return self.page.evaluate("location.hash")
+
     def rows(self, place="#list"):
         return [row.get_attribute("href") for row in self.page.locator(f"{place} .row").all()]
 
@@ -61,11 +69,12 @@ def test_from_overview_to_an_attempt_and_back_by_clicks(reader, store):
     page = reader.open(run_page(store))
     assert page.locator("#overview").is_visible()
     page.click("nav.views >> text=Tasks")
+    page.wait_for_selector("#tasks:not([hidden])")
     assert reader.tasks() == EVERYTHING
     assert page.locator("#overview").is_hidden()
     page.click("button[data-filter=repaired]")
     assert reader.tasks() == ["mended"]
-    assert page.url.endswith("#view=tasks&filter=repaired")
+    assert reader.address == "#view=tasks&filter=repaired"
     page.click("#list .row")
     page.wait_for_selector("#task h2 >> text=mended")
     assert page.locator(".attempt h3").inner_text() == "Refine, round 1"  # the answer that passes is shown first
@@ -82,9 +91,9 @@ def test_a_finding_stands_at_its_line_and_a_repair_is_a_diff(reader, store):
     mark = page.locator(".listing .mark").first
     assert mark.inner_text().startswith("ZeroDivisionError")
     assert mark.evaluate("mark => mark.previousElementSibling.dataset.n") == "2"
-    page.goto(page.url.replace("attempt=0", "attempt=1"))
+    reader.go("#task=mended&attempt=1")
     page.wait_for_selector(".l.add")
-    assert [line.inner_text() for line in page.locator(".l.add").all()] == ["    if not xs:\n", "        return 0.0\n"]
+    assert page.locator(".l.add").all_text_contents() == ["    if not xs:\n", "        return 0.0\n"]
     page.uncheck(".toggle input")
     assert page.locator(".l.add").first.evaluate("line => getComputedStyle(line).backgroundColor") == "rgba(0, 0, 0, 0)"
     assert "It divides by zero." in page.locator(".turn blockquote").nth(1).inner_text()
@@ -105,7 +114,7 @@ def test_keys(reader, store):
     page.wait_for_selector(".attempt .l.add")
     press("k")
     page.wait_for_selector(".attempt h3 >> text=Sample")
-    assert page.url.endswith("#task=mended&attempt=0")
+    assert reader.address == "#task=mended&attempt=0"
     press("n")
     page.wait_for_selector("#task h2 >> text=shallow")
     press("p")
@@ -126,16 +135,17 @@ def test_addresses_lead_to_what_they_name(reader, store):
     page.wait_for_selector("#list .row")
     assert reader.tasks() == ["faulty"]
     assert page.locator("#search").input_value() == "faul"
-    reader.open(html, "#x").goto(page.url.split("#")[0] + "#task=untouched")
+    reader.open(html, "#x")
+    reader.go("#task=untouched")
     page.wait_for_selector("text=Nothing was tried on this task.")
     for address, text in {
         "#task=nobody": "no task “nobody”",
         "#task=mended&attempt=99": "Refine, round 1",
         "#task=%E0%A4%A": "no task",
     }.items():
-        page.goto(page.url.split("#")[0] + address)
+        reader.go(address)
         page.wait_for_selector(f"#task >> text={text}")
-    page.goto(page.url.split("#")[0] + "#view=tasks&filter=nonsense")
+    reader.go("#view=tasks&filter=nonsense")
     page.wait_for_selector("#tasks:not([hidden])")
     assert reader.tasks() == EVERYTHING
 
@@ -206,10 +216,11 @@ def test_two_runs_side_by_side(reader, store, tmp_path, make_task, make_attempt,
     assert page.locator("h1").inner_text() == "first → second"
     assert "Gain per task" in page.locator("#overview").inner_text()
     page.click("nav.views >> text=Tasks")
+    page.wait_for_selector("#tasks:not([hidden])")
     for change, task in (("better", "shallow"), ("worse", "mended"), ("one side only", "untouched")):
         page.click(f"button[data-filter='{change}']")
         assert task in reader.tasks()
-    page.goto(page.url.split("#")[0] + "#task=mended")
+    reader.go("#task=mended")
     page.wait_for_selector(".forest .row")
     assert [row.split("\n")[0] for row in page.locator(".forest .row").all_inner_texts()] == [
         "before · Sample",
@@ -248,12 +259,12 @@ def test_ten_thousand_attempts_open_filter_and_end(reader):
     assert reader.tasks() == ["task-1999"]
     page.click("#list .row")
     page.wait_for_selector(".attempt >> text=return 9999")
-    page.goto(page.url.split("#")[0] + "#view=tasks&filter=solved&search=")
+    reader.go("#view=tasks&filter=solved&search=")
     page.wait_for_function("document.getElementById('shown').textContent === '1000 shown'")
     page.evaluate("list.scrollTop = list.scrollHeight")
     page.wait_for_selector("#list .row >> text=task-1998")
     assert len(reader.rows()) < 60
-    page.goto(page.url.split("#")[0] + "#task=crowd&attempt=2500")
+    reader.go("#task=crowd&attempt=2500")
     page.wait_for_selector(".attempt >> text=return 2500")
     assert page.locator(".forest .row[aria-selected=true]").inner_text() == "Sample 2500"
     assert len(reader.rows(".forest")) < 60
