@@ -15,7 +15,7 @@ def test_the_example_runs():
 
 
 def test_the_options_exist():
-    given = re.findall(r"--option ([^-\n]*?)(?: \\?\n| --|`|$)", PAGE)
+    given = re.findall(r"--option ([^-\n]*?)(?:\n| \\?\n| --|`|$)", PAGE)
     named = {name for options in given for name in re.findall(r"(\w+)=", options)}
     assert named >= {"answers", "repairs", "repair_temperature", "guarded", "low", "high"}
     assert named <= {*options_of(find("strategy", "collect")), *options_of(find("curation", "ledex_rewards"))}

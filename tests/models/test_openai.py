@@ -229,7 +229,8 @@ def test_what_there_is_when_the_time_is_up(server: Server, folder: Path) -> None
         return done
 
     got, nothing = asyncio.run(wait())
-    assert [got.stop_reason, nothing.stop_reason] == ["timeout"] * 2
+    assert got.stop_reason in ("timeout", "length")  # a fast machine may fill the context first
+    assert nothing.stop_reason == "timeout"
     assert got.knows_ids
     assert got.text == policy.renderer.decode(got.ids)
     assert not got.text or (got.text.isalpha() and got.text.islower())

@@ -75,5 +75,13 @@ if (TASKS) {
     window.addEventListener("hashchange", route);
     document.addEventListener("keydown", pressed);
     route();
+    ready();
   });
+} else {
+  ready();
+}
+
+// Says that the page answers keys and addresses from now on.
+function ready() {
+  document.documentElement.dataset.ready = "";
 }
