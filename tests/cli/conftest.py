@@ -1,6 +1,21 @@
-"""Commands under test keep their verdicts apart from the user's."""
+"""Commands under test run in this process and keep their verdicts apart from the user's."""
 
 import pytest
+
+from burnish.cli.main import main
+
+
+@pytest.fixture
+def burnish(capsys):
+    """Run a command: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, " ".join(captured.err.split())
+
+    return run
 
 
 @pytest.fixture(autouse=True)

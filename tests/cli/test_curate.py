@@ -5,7 +5,6 @@ import json
 import pytest
 
 from burnish.api import left_out_file
-from burnish.cli.main import main
 from burnish.core.records import CheckSpec, Example, Task
 from burnish.curation._decontamination import LeftOut
 from burnish.models.scripted import scripted
@@ -44,17 +43,6 @@ def answer(messages, seed):
 
 def model(name):
     return scripted(answer, name=name)
-
-
-@pytest.fixture
-def burnish(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, " ".join(captured.err.split())
-
-    return run
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import time
 import msgspec
 import pytest
 
-from burnish.cli.main import main
 from burnish.core.records import CheckSpec, Example, Message, Task
 from burnish.store.jsonl import write_records
 from burnish.store.runs import RunStore
@@ -29,19 +28,6 @@ def write_tasks(path, count=2, **changes):
     )  # fmt: skip
     write_records(path, [msgspec.structs.replace(task, id=f"add{n}", **changes) for n in range(count)])
     return path
-
-
-@pytest.fixture
-def burnish(capsys):
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, " ".join(captured.err.split())
-
-    return run
 
 
 COMMANDS = [

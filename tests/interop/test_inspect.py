@@ -6,7 +6,7 @@ import pytest
 
 from burnish.store.jsonl import write_records
 
-inspect_ai = pytest.importorskip("inspect_ai")
+inspect_ai = pytest.importorskip("inspect_ai", reason="inspect_ai wants an environment of its own: docs/interop.md")
 ANSWERS = ["```python\ndef add(a, b):\n    return a + b\n```", "I do not know."]
 
 

@@ -63,21 +63,11 @@ def solve(
     """
     from burnish import api
 
-    settings: dict[str, Any] = {
-        "model": model,
-        "engine": engine,
-        "engine_options": api.parse_options(engine_option),
-        "teacher": teacher,
-        "teacher_engine": teacher_engine,
-        "teacher_options": api.parse_options(teacher_option),
-        "samples": samples,
-        "limit": limit,
-        "sampling": api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP),
-        "options": api.parse_options(option),
-        "budget": api.parse_budget(budget),
-        "seed": seed,
-        "resume": resume,
-    }
+    words = {"engine_options": engine_option, "teacher_options": teacher_option, "options": option}
+    settings: dict[str, Any] = {name: api.parse_options(given) for name, given in words.items()}
+    settings |= {"model": model, "engine": engine, "teacher": teacher, "teacher_engine": teacher_engine}
+    settings |= {"samples": samples, "limit": limit, "seed": seed, "resume": resume, "budget": api.parse_budget(budget)}
+    settings["sampling"] = api.Sampling(temperature=temperature, max_tokens=max_tokens, stop=api.STOP)
     if compare:
         _compare(tasks, [name.strip() for name in compare.split(",") if name.strip()], out, settings, json)
     else:

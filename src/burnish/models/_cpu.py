@@ -1,9 +1,9 @@
 """Faster products on CPUs, without changing the model: its linear layers use packed weights during a pass that samples.
 
-oneDNN multiplies by a weight in its own blocked layout. In bfloat16, laying it out anew in every call costs 20 % at 64 rows and
-half the time at 8 or fewer; in float32, MKL's plain product with a weight that is not in the processor's cache takes up to twice
-as long as oneDNN's, with the vocabulary's matrix four times. So each weight is laid out once and kept beside the model (as much
-memory again). In bfloat16 results are bitwise those of `torch.nn.functional.linear`; in float32 they differ by rounding.
+oneDNN multiplies by a weight in its own blocked layout. In bfloat16, laying it out anew in every call costs much of the time of
+few rows; in float32, MKL's plain product with a weight that is not in the processor's cache takes longer than oneDNN's, most of
+all with the vocabulary's matrix. So each weight is laid out once and kept beside the model (as much memory again). In bfloat16
+results are bitwise those of `torch.nn.functional.linear`; in float32 they differ by rounding.
 """
 
 from __future__ import annotations
