@@ -98,7 +98,7 @@ def test_stop_strings_seeds_and_limits(policy: Policy) -> None:
         run(policy, [Request(prompt_ids=(1,) * 100, sampling=Sampling(max_tokens=29))])
 
 
-@pytest.mark.parametrize("cut", [{"top_k": 3}, {"min_p": 0.3}, {"top_p": 0.5, "temperature": 3.0}])
+@pytest.mark.parametrize("cut", [{"top_k": 3}, {"min_p": 0.3}, {"top_p": 0.5, "temperature": 2.0}])
 def test_each_cut_is_made_where_ours_is(policy: Policy, cut: dict[str, float]) -> None:
     requests = [Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=1, seed=seed, **cut)) for seed in range(60)]
     with torch.no_grad():
@@ -142,8 +142,11 @@ def test_constraints_are_kept_to(policy: Policy) -> None:
             if completion.stop_reason == "eos":
                 patterns = {"json": r'\{\s*"ok"\s*:\s*(true|false)\s*\}', "regex": text, "grammar": r"\(*[0-9]\)*"}
                 assert re.fullmatch(patterns[kind], completion.text)
+    unreadable = Sampling(max_tokens=9, constraint=Constraint(kind="grammar", text="root ::= other"))
     with pytest.raises(InputError, match="is no grammar that vLLM reads"):
-        run(policy, [Request(prompt_ids=(9,), sampling=Sampling(constraint=Constraint(kind="grammar", text="root ::= other")))])
+        run(policy, [Request(prompt_ids=(9,), sampling=unreadable)])
+    with pytest.raises(InputError, match=r"temperature must be in \[0, 2\]"):
+        run(policy, [Request(prompt_ids=(9,), sampling=Sampling(max_tokens=9, temperature=3.0))])
 
 
 def test_what_there_is_when_the_time_is_up(policy: Policy) -> None:
@@ -243,7 +246,8 @@ def test_a_vllm_server_cuts_and_constrains(served: tuple[str, Path]) -> None:
         assert re.fullmatch(policy.renderer.decode((60,)) + shape.text, completion.text)
         assert completion.knows_ids
         assert not completion.logprobs
-    best = run(policy, [Request(prompt_ids=(9, 8, 7), sampling=Sampling(max_tokens=1, seed=seed, top_k=2)) for seed in range(30)])
+    two = [Sampling(max_tokens=1, seed=seed, top_k=2, temperature=2.0) for seed in range(60)]
+    best = run(policy, [Request(prompt_ids=(9, 8, 7), sampling=sampling) for sampling in two])
     with torch.no_grad():
         logits = model_of()(input_ids=torch.tensor([[9, 8, 7]])).logits[0, -1]
     assert {completion.ids[0] for completion in best} == set(logits.topk(2).indices.tolist())

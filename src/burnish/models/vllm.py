@@ -122,10 +122,11 @@ class VllmPolicy:
                     output = piece.outputs[0]  # without a time-out there is one piece: the whole completion
         except TimeoutError:
             late = True
-        except Exception as error:
-            shape = request.sampling.constraint
-            if shape and isinstance(error, ValueError):
+        except ValueError as error:  # vLLM's word for a request that it does not take
+            if shape := request.sampling.constraint:
                 raise InputError(f"The constraint {shape.text!r} is no {shape.kind} that vLLM reads: {error}") from error
+            raise InputError(f"vLLM does not take {request.sampling}: {error}") from error
+        except Exception as error:
             raise PolicyError(f"vLLM failed on a completion of {self.name}: {type(error).__name__}: {error}") from error
         return _completion(output, version, time.perf_counter() - started, late=late)
 
