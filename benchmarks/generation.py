@@ -4,6 +4,8 @@
     python -m benchmarks.generation --concurrency 64 --engines ours generate-16 continuous
     python -m benchmarks.generation --quick
 
+What `--json` holds already, of the same settings, is not measured again.
+
 A wave is N requests submitted at once: groups of 8 samples of one HumanEval prompt, each sample with its own number of new
 tokens, 16 to 256, drawn from the seed. Every engine lives in a process of its own and has answered a small wave before it is
 measured. The bound is what the machine allows (`_generation_limits`). Nothing else should run on the machine.
@@ -26,10 +28,11 @@ from typing import Any
 import tyro
 
 from benchmarks._generation_limits import Weights, bound, measure
-from benchmarks._generation_worker import ENGINES, OURS, TRAINABLE, VLLM, Ask, Setup
+from benchmarks._generation_worker import ENGINES, LLAMA, OURS, TRAINABLE, VLLM, Ask, Setup
 from burnish.core.errors import InputError, Unavailable
 from burnish.core.records import Message
 from burnish.models._checkpoint import embedded_gguf, resolve
+from burnish.models._engines import fastest
 from burnish.sandbox import usable_cores
 from burnish.store.files import write_atomic
 from burnish.tasks import load as load_tasks
@@ -38,6 +41,8 @@ _ROOT = Path(__file__).parents[1]
 GROUP = 8
 NEW = (16, 256)
 GOAL = 1.3
+NAMES = {OURS: "transformers", LLAMA: "llamacpp", VLLM: "vllm"}
+"""What is measured here → the engine's name in `burnish.models`."""
 WARM_UP = 8
 """New tokens of each request of the small wave before measuring."""
 
@@ -90,12 +95,23 @@ def main(options: Options) -> None:
         device=place.type,
         dtype=str(dtype_of(options.dtype, place)).removeprefix("torch."),
     )
-    figures: dict[str, dict[str, Any]] = {}
+    settings = [options.model, options.seed, options.new_tokens, options.repeats, setup.threads, setup.device, setup.dtype]
+    figures = _earlier(options.json, settings)
     for name in options.engines:
-        figures[name] = _measure(name, setup, waves, options)
+        figures[name] = _measure(name, setup, waves, options, figures.get(name, {}).get("rounds", {}))
         if options.json is not None:
-            write_atomic(options.json, [json.dumps({"run": _machine(setup), "engines": figures}, indent=2).encode()])
+            found = {"run": _machine(setup), "settings": settings, "engines": figures}
+            write_atomic(options.json, [json.dumps(found, indent=2).encode()])
     _print(figures, waves, setup)
+
+
+def _earlier(path: Path | None, settings: list[Any]) -> dict[str, dict[str, Any]]:
+    """The figures of an earlier run with these settings; waves that it has are not measured again. JSON has made their sizes text."""
+    found = json.loads(path.read_bytes()) if path is not None and path.exists() else {"settings": None}
+    if found["settings"] != json.loads(json.dumps(settings)):
+        return {}
+    sizes = {name: {int(count): rounds for count, rounds in each.get("rounds", {}).items()} for name, each in found["engines"].items()}
+    return {name: each | {"rounds": sizes[name]} for name, each in found["engines"].items()}
 
 
 def _gguf(model: str) -> str:
@@ -118,8 +134,10 @@ def _wave(options: Options, count: int) -> list[Ask]:
     return [Ask(prompt=prompts[i // GROUP], new=dice.randint(*options.new_tokens), seed=i) for i in range(count)]
 
 
-def _measure(name: str, setup: Setup, waves: dict[int, list[Ask]], options: Options) -> dict[str, Any]:
-    """Figures of one engine: why it is missing, or `load_s` and the rounds of every wave."""
+def _measure(
+    name: str, setup: Setup, waves: dict[int, list[Ask]], options: Options, earlier: dict[int, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Figures of one engine: why it is missing, or `load_s` and the rounds of every wave, those of an `earlier` run included."""
     python = options.vllm_python if name == VLLM else sys.executable
     command = [python, "-m", "benchmarks._generation_worker", name]
     print(f"measuring {name}", file=sys.stderr)
@@ -138,9 +156,11 @@ def _measure(name: str, setup: Setup, waves: dict[int, list[Ask]], options: Opti
         if "missing" in found:
             return found
         ask([asdict(Ask(prompt=each.prompt, new=WARM_UP, seed=each.seed)) for each in waves[min(waves)]])
-        rounds: dict[int, list[dict[str, Any]]] = {}
-        speed = math.inf
+        rounds, speed = dict(earlier), math.inf
         for count, wave in waves.items():
+            if count in rounds:
+                speed = _speed({"rounds": rounds}, count)
+                continue
             if sum(each.new for each in wave) / speed > options.longest_s:
                 continue
             answers = [ask([asdict(each) for each in wave]) for _ in range(options.repeats)]
@@ -184,10 +204,10 @@ def _print(figures: dict[str, dict[str, Any]], waves: dict[int, list[Ask]], setu
         if "missing" in found:
             print(f"{name}: {found['missing']}")
     if OURS in present:
-        _goals(present, bounds)
+        _goals(present, bounds, setup.device == "cuda")
 
 
-def _goals(present: dict[str, dict[str, Any]], bounds: dict[int, float]) -> None:
+def _goals(present: dict[str, dict[str, Any]], bounds: dict[int, float], gpu: bool) -> None:
     others = [name for name in TRAINABLE if name in present and name != OURS]
     for count, limit in bounds.items():
         if count not in present[OURS]["rounds"]:
@@ -200,6 +220,16 @@ def _goals(present: dict[str, dict[str, Any]], bounds: dict[int, float]) -> None
             best = max(measured, key=lambda name: _speed(present[name], count))
             said += f"; {speed / _speed(present[best], count):.2f} x {best}, the best other with trainable weights"
         print(said + (f" (goal: {GOAL})" if measured and count == 64 else ""))
+        _automatic(present, count, gpu)
+
+
+def _automatic(present: dict[str, dict[str, Any]], count: int, gpu: bool) -> None:
+    """Whether `auto` would choose well among the engines of ours that were measured, if nothing but speed is asked."""
+    speeds = {
+        engine: _speed(present[name], count) for name, engine in NAMES.items() if name in present and count in present[name]["rounds"]
+    }
+    chosen, best = fastest(speeds, count, gpu=gpu), max(speeds.values())
+    print(f"{count} concurrent: auto would choose {chosen} of {', '.join(sorted(speeds))}: {speeds[chosen] / best:.2f} of the fastest")
 
 
 def _weights(folder: str, dtype: str) -> tuple[Weights, tuple[int, int]]:

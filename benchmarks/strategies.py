@@ -64,7 +64,13 @@ def main(options: Options) -> None:
         options.busy_tasks = min(options.busy_tasks, 8)
     results = [_measure(options, model, options.out / f"model-{number}") for number, model in enumerate(options.models)]
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
-    settings = {"machine": machine, "tasks": options.tasks, "seeds": options.seeds, "tokens": options.tokens, "max_tokens": options.max_tokens}
+    settings = {
+        "machine": machine,
+        "tasks": options.tasks,
+        "seeds": options.seeds,
+        "tokens": options.tokens,
+        "max_tokens": options.max_tokens,
+    }
     page = _page(settings, results)
     print(page)
     write_atomic(options.out / "result.json", [json.dumps({**settings, "models": results}, indent=2).encode()])
@@ -138,8 +144,8 @@ def _page(settings: dict[str, Any], results: Sequence[dict[str, Any]]) -> str:
     sets = " and ".join(f"`{name}`" for name in SETS)
     lines = [
         "# Strategies at equal token budgets\n",
-        f"`python -m benchmarks.strategies`: {settings['tasks']} tasks of {sets}, seeds {list(settings['seeds'])}, {settings['tokens']} tokens",
-        f"per task, at most {settings['max_tokens']} per completion; {settings['machine']}.",
+        f"`python -m benchmarks.strategies`: {settings['tasks']} tasks of {sets}, seeds {list(settings['seeds'])},",
+        f"{settings['tokens']} tokens per task, at most {settings['max_tokens']} per completion; {settings['machine']}.",
         "Solved: the answer handed in passes all tests, hidden ones included (mean over the seeds, 95 % interval over tasks).",
     ]
     for result in results:

@@ -55,20 +55,21 @@ def family(monkeypatch: pytest.MonkeyPatch):
 def test_the_fastest_that_can_do_what_is_asked(family, monkeypatch: pytest.MonkeyPatch) -> None:
     family(
         full=Abilities(),
-        quick=Abilities(training=False, cpu_speed=3.0),
+        quick=Abilities(training=False, cpu_speed={1: 0.5, 8: 3.0}),
         huge=Abilities(repeatable=False, training=False, gpu_speed=9.0),
-        gone=Abilities(packages=("no_such_package",), cpu_speed=99.0, gpu_speed=99.0),
-        files=Abilities(reads=("gguf",), cpu_speed=50.0),
+        gone=Abilities(packages=("no_such_package",), cpu_speed={1: 99.0}, gpu_speed=99.0),
+        files=Abilities(reads=("gguf",), cpu_speed={1: 50.0}),
     )
     monkeypatch.setattr(_engines, "_has_gpu", lambda: False)
     choose = _engines.choose
-    assert choose("embedded", (), {}) == "quick"
-    assert choose("embedded", ("training",), {}) == "full"
-    assert choose("owner/name", ("repeatable", "logprobs"), {}) == "quick"
-    assert choose("x.gguf", ("training",), {}) == "files"
+    assert choose("embedded", (), {}, 64) == "quick"
+    assert choose("embedded", (), {}, 7) == "full"
+    assert choose("embedded", ("training",), {}, 64) == "full"
+    assert choose("owner/name", ("repeatable", "logprobs"), {}, 8) == "quick"
+    assert choose("x.gguf", ("training",), {}, 64) == "files"
     monkeypatch.setattr(_engines, "_has_gpu", lambda: True)
-    assert choose("embedded", (), {}) == "huge"
-    assert choose("embedded", ("repeatable",), {"size": 2}) == "full"
+    assert choose("embedded", (), {}, 64) == "huge"
+    assert choose("embedded", ("repeatable",), {"size": 2}, 64) == "full"
 
 
 def test_no_engine_tells_every_reason(family) -> None:
@@ -76,11 +77,11 @@ def test_no_engine_tells_every_reason(family) -> None:
     with pytest.raises(
         Unavailable, match=r"full: has no training.*gone: no_such_package is not installed \(pip install 'burnish\[gone\]'\)"
     ):
-        _engines.choose("embedded", ("training",), {})
+        _engines.choose("embedded", ("training",), {}, 64)
     with pytest.raises(InputError, match="files: has no option colour"):
-        _engines.choose("x.gguf", (), {"colour": 1})
+        _engines.choose("x.gguf", (), {"colour": 1}, 64)
     with pytest.raises(InputError, match="There is no need 'speed'"):
-        _engines.choose("embedded", ("speed",), {})
+        _engines.choose("embedded", ("speed",), {}, 64)
 
 
 def test_what_an_engine_does_not_know_is_refused_not_left_out() -> None:

@@ -42,17 +42,17 @@ __all__ = [
 ]
 
 
-def load(model: str, engine: str = "auto", *, needs: Collection[Need] | None = None, **options: Any) -> Policy:
+def load(model: str, engine: str = "auto", *, needs: Collection[Need] | None = None, in_flight: int = 64, **options: Any) -> Policy:
     """A policy for `model`: "embedded", a checkpoint folder or hub name, a GGUF file, or the address of a server.
 
-    `engine` is an engine's name, an import path `package.module:object`, or "auto" for the fastest one here that can do what
-    `needs` names ("training", "token_ids", "logprobs", "adapters", "repeatable"). By default a checkpoint is loaded so that it
-    can be trained; nothing is needed of files and servers that cannot. `options` go to the engine. Raises `InputError` for an
-    option that the engine does not have, `Unavailable` if a package is missing.
+    `engine` is an engine's name, an import path `package.module:object`, or "auto" for the one here that answers `in_flight`
+    requests at once fastest of those that can do what `needs` names ("training", "token_ids", "logprobs", "adapters",
+    "repeatable"). By default a checkpoint is loaded so that it can be trained; nothing is needed of files and servers that cannot.
+    `options` go to the engine. Raises `InputError` for an option that the engine does not have, `Unavailable` if a package is missing.
     """
     if engine == "auto":
         usual: Collection[Need] = ["training"] if kind_of(model) in ("embedded", "checkpoint") else []
-        engine = choose(model, usual if needs is None else needs, options)
+        engine = choose(model, usual if needs is None else needs, options, in_flight)
     factory = plugins.find("engine", engine)
     try:
         inspect.signature(factory).bind(model, **options)

@@ -1,7 +1,7 @@
 """Which engine can do what, which of them work here, and which is the fastest for what is asked.
 
 An engine's module declares as `ABILITIES` what it needs and lacks; the defaults are the whole contract of an engine in
-process. Speeds are relative to `transformers` with 64 requests at once, measured by `benchmarks/generation.py`.
+process. Speeds are relative to `transformers`; those on a CPU are measured by `benchmarks/generation.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ it runs, the same completion for the same request and seed whatever else is in t
 
 
 class Abilities(Record):
-    """What an engine can do, what it needs, and how fast it is on a CPU and on a GPU. `extra` is its extra in our package."""
+    """What an engine can do, what it needs, and how fast it is. `extra` is its extra in our package.
+
+    `cpu_speed`: by number of requests at once. `gpu_speed` only says who comes first where there is a GPU.
+    """
 
     reads: tuple[Kind, ...] = ("embedded", "checkpoint")
     packages: tuple[str, ...] = ()
@@ -39,7 +42,7 @@ class Abilities(Record):
     logprobs: bool = True
     adapters: bool = True
     repeatable: bool = True
-    cpu_speed: float = 1.0
+    cpu_speed: Mapping[int, float] = msgspec.field(default_factory=lambda: {1: 1.0})
     gpu_speed: float = 1.0
     remark: str = ""
 
@@ -144,29 +147,38 @@ def report() -> list[EngineReport]:
     return rows
 
 
-def choose(model: str, needs: Collection[Need], options: Mapping[str, Any]) -> str:
-    """The fastest engine here that reads `model`, can do what is needed and has the options.
+def choose(model: str, needs: Collection[Need], options: Mapping[str, Any], in_flight: int) -> str:
+    """The engine here that answers `in_flight` requests fastest of all that read `model`, can do what is needed and have the options.
 
     Raises `InputError`, or `Unavailable` if only packages are missing, with every engine's reason.
     """
     unknown = set(needs) - set(get_args(Need))
     if unknown:
         raise InputError(f"There is no need {', '.join(sorted(unknown))!r}. Known: {', '.join(get_args(Need))}.")
-    kind, able, refused, mendable = kind_of(model), {}, [], False
+    kind, able, refused, mendable = kind_of(model), [], [], False
     for engine in plugins.names("engine"):
         abilities = abilities_of(engine)
         lacks = _lacks(engine, abilities, kind, needs, options)
         absent = missing(abilities)
         if not lacks and not absent:
-            able[engine] = abilities
+            able.append(engine)
         mendable = mendable or not lacks
         refused.append(f"{engine}: {lacks or f'{absent} ({abilities.mend})'}")
     if not able:
         error = Unavailable if mendable else InputError
         raise error(f"No engine here can load {model!r} as asked. " + "; ".join(refused) + ".")
-    if len(able) == 1:
-        return next(iter(able))
-    return max(sorted(able), key=lambda name: able[name].gpu_speed if _has_gpu() else able[name].cpu_speed)
+    return able[0] if len(able) == 1 else fastest(able, in_flight, gpu=_has_gpu())
+
+
+def fastest(engines: Collection[str], in_flight: int, *, gpu: bool) -> str:
+    """The one of them that answers `in_flight` requests at once in the least time, as far as it was measured."""
+
+    def speed(engine: str) -> float:
+        abilities = abilities_of(engine)
+        measured = [count for count in abilities.cpu_speed if count <= max(1, in_flight)]
+        return abilities.gpu_speed if gpu else abilities.cpu_speed[max(measured)]
+
+    return max(sorted(engines), key=speed)
 
 
 def _lacks(engine: str, abilities: Abilities, kind: Kind, needs: Collection[Need], options: Mapping[str, Any]) -> str:

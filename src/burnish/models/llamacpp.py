@@ -26,6 +26,8 @@ ABILITIES = Abilities(
     training=False,
     adapters=False,
     repeatable=False,
+    cpu_speed={1: 5.6, 8: 2.0, 64: 0.3},
+    gpu_speed=0.1,  # the wheel computes on the CPU
 )
 
 
