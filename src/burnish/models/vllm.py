@@ -124,7 +124,7 @@ class VllmPolicy:
                     output = piece.outputs[0]  # without a time-out there is one piece: the whole completion
         except TimeoutError:
             late = True
-        except ValueError as error:  # vLLM's word for a request that it does not take
+        except _refusals() as error:
             if shape := request.sampling.constraint:
                 raise InputError(f"The constraint {shape.text!r} is no {shape.kind} that vLLM reads: {error}") from error
             raise InputError(f"vLLM does not take {request.sampling}: {error}") from error
@@ -192,6 +192,13 @@ async def _start(arguments: dict[str, Any]) -> tuple[Any, _Turns, int]:
         settings |= {"enforce_eager": True, "enable_chunked_prefill": False}
     engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**(settings | arguments)))
     return engine, _Turns(), engine.model_config.max_model_len
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What vLLM raises for a request that it does not take: `ValueError` in older versions."""
+    from vllm import exceptions
+
+    return ValueError, getattr(exceptions, "VLLMClientError", ValueError)
 
 
 def _completion(output: Any, version: str, wall_s: float, *, late: bool) -> Completion:
