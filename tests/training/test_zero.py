@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from burnish.core.errors import InputError, Unavailable
+from burnish.training._adapters import Trainable
 from burnish.training._crew import Crew
-from burnish.training._zero import ZeroAdamW, optimizer_of
+from burnish.training._zero import optimizer_of
 from burnish.training.config import TrainConfig
 
 from .conftest import tiny_model
@@ -135,14 +135,14 @@ def test_without_the_package_the_message_says_how_to_get_it(monkeypatch) -> None
 
 
 def test_what_cannot_be_had_together_with_deepspeed() -> None:
-    model = tiny_model()
-    weights = dict(model.named_parameters())
-    for setting, message in (({"shard": True}, "Choose one of the two"), ({"stream_norms": True}, "Leave out stream_norms")):
+    plain, critic = Trainable(tiny_model(), None, 0), Trainable(tiny_model(), None, 0, head="value")
+    for trainable, settings, apart, message in (
+        (plain, {"shard": True}, False, "Choose one of the two"),
+        (plain, {}, True, "Leave out stream_norms"),
+        (critic, {}, False, "critic or a reward model, write distributed_type: FSDP"),
+        (Trainable(tiny_model(torch.float16), None, 0), {}, False, "these are in float16"),
+    ):
         with pytest.raises(InputError, match=message):
-            optimizer_of(model, weights, TrainConfig(**setting), Crew(zero=2))
-    with pytest.raises(InputError, match=r"critic or a reward model, write distributed_type: FSDP"):
-        ZeroAdamW(model, weights | {"scalar_head.weight": nn.Parameter(torch.zeros(1))}, 0.0, 2)
+            optimizer_of(trainable, TrainConfig(**settings), Crew(zero=2), apart=apart)
     with pytest.raises(InputError, match="zero_stage: 2"):
-        ZeroAdamW(tiny_model(torch.bfloat16), weights, 0.0, 1)
-    with pytest.raises(InputError, match="these are in float16"):
-        ZeroAdamW(tiny_model(torch.float16), weights, 0.0, 2)
+        optimizer_of(Trainable(tiny_model(torch.bfloat16), None, 0), TrainConfig(), Crew(zero=1))

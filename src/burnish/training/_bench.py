@@ -45,12 +45,13 @@ class Bench:
         crew: Crew,
         *,
         measure_entropy: bool = False,
+        apart: bool = False,
         head: str = "value",
         refresh: bool = False,
     ) -> None:
         """`needs`: every `TokenBatch` field that some objective or advantage reads. `head`: what a scalar head would tell.
 
-        `refresh`: the reference will be asked to take over the weights of a later time.
+        `apart`: the gradient of a single stream will be asked for. `refresh`: so will the weights of a later time, for the reference.
         """
         self._config, self._crew, self._measure_entropy = config, crew, measure_entropy
         self.trainable = Trainable(model, config.lora, config.seed, head=head if needs & {"value", "old_value"} else None)
@@ -61,7 +62,7 @@ class Bench:
         divided = (config.shard or crew.shards) and crew.size > 1
         self._spare = Reference(self.trainable, as_is=True) if divided and refresh and self.reference is not None else None
         self.shards = Shards(self.trainable.model, crew.size) if divided else None
-        self.optimizer = optimizer_of(self.trainable.model, self.trainable.parameters, config, crew)
+        self.optimizer = optimizer_of(self.trainable, config, crew, apart=apart)
         self._lockstep = divided or crew.zero == 2
         self._averaged = divided or crew.zero > 0
         self._devices = sorted({p.device.index for p in self.trainable.parameters.values() if p.is_cuda})

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from burnish.core.errors import InputError
+from burnish.training._adapters import Trainable
 from burnish.training._crew import Crew
 from burnish.training._launch import FSDP_INSTEAD, deepspeed
 from burnish.training._optimizer import MasterAdamW
@@ -31,15 +32,20 @@ _APART = (
 )
 
 
-def optimizer_of(model: nn.Module, parameters: Mapping[str, nn.Parameter], config: TrainConfig, crew: Crew) -> MasterAdamW | ZeroAdamW:
-    """The optimiser for this crew. Raises `InputError` for what cannot be had together with DeepSpeed."""
+def optimizer_of(trainable: Trainable, config: TrainConfig, crew: Crew, *, apart: bool = False) -> MasterAdamW | ZeroAdamW:
+    """The optimiser for this crew. `apart`: the gradient of a single stream will be asked for.
+
+    Raises `InputError` for what cannot be had together with DeepSpeed.
+    """
     if not crew.zero:
-        return MasterAdamW(parameters, config.weight_decay)
+        return MasterAdamW(trainable.parameters, config.weight_decay)
     if config.shard:
         raise InputError("shard = true divides by FSDP2, and this accelerate configuration asks for DeepSpeed. Choose one of the two.")
-    if config.stream_norms:
+    if apart:
         raise InputError(_APART)
-    return ZeroAdamW(model, parameters, config.weight_decay, crew.zero)
+    if trainable.head is not None:
+        raise InputError(f"DeepSpeed trains the weights of the language model alone. For a critic or a reward model, {FSDP_INSTEAD}.")
+    return ZeroAdamW(trainable.model, trainable.parameters, config.weight_decay, crew.zero)
 
 
 class ZeroAdamW:
@@ -50,8 +56,6 @@ class ZeroAdamW:
 
         Gradients come out as the mean over the ranks. Raises `InputError` for a model that DeepSpeed cannot train.
         """
-        if not set(parameters) <= {name for name, _ in model.named_parameters()}:
-            raise InputError(f"DeepSpeed trains the weights of the language model alone. For a critic or a reward model, {FSDP_INSTEAD}.")
         low = _low_precision(model, stage)
         self._parameters, self._stage = dict(parameters), stage
         groups = [
