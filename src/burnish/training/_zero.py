@@ -74,6 +74,9 @@ class ZeroAdamW:
         products = [(output * slope).sum() for output, slope in zip(outputs, slopes, strict=True)]
         self._engine.backward(torch.stack(products).sum())  # its gradient by each output is the slope
         self.has_gradients = True
+        for sums in self._zero.all_grad_tensors.values():
+            if sums is not None:  # what follows is added to these: low precision would lose small gradients
+                sums[:] = [gradient.float() for gradient in sums]
 
     def add_up(self, crew: Crew) -> None:
         """Take the mean of the gradients of all ranks. A rank that had nothing to do brings zeros."""
@@ -210,4 +213,5 @@ def _settings(stage: int, low: bool, size: int) -> dict[str, Any]:
         "zero_optimization": {"stage": stage, "reduce_bucket_size": min(BUCKET, size)},
         "bf16": {"enabled": low},
         "data_types": {"grad_accum_dtype": "fp32"},
+        "communication_data_type": "fp32",
     }
