@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from burnish.core.errors import InputError, Unavailable
 from burnish.training._adapters import Trainable
 from burnish.training._crew import Crew
+from burnish.training._director import Director
 from burnish.training._zero import optimizer_of
-from burnish.training.config import TrainConfig
+from burnish.training.config import Stage, TrainConfig
 
 from .conftest import tiny_model
 from .test_ranks import launch
@@ -146,3 +147,9 @@ def test_what_cannot_be_had_together_with_deepspeed() -> None:
             optimizer_of(trainable, TrainConfig(**settings), Crew(zero=2), apart=apart)
     with pytest.raises(InputError, match="zero_stage: 2"):
         optimizer_of(Trainable(tiny_model(torch.bfloat16), None, 0), TrainConfig(), Crew(zero=1))
+
+
+def test_controllers_that_compare_gradients_are_known_before_training() -> None:
+    streams = ("sft", "rl")
+    assert Director((Stage(steps=1), Stage(controller="amft")), streams).compares
+    assert not Director((Stage(controller="sasr"),), streams).compares
