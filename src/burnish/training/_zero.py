@@ -7,10 +7,11 @@ parameter, and gradients of one stream cannot be told apart. ZeRO: Rajbhandari e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from burnish.core.errors import InputError
@@ -58,11 +59,12 @@ class ZeroAdamW:
         """
         low = _low_precision(model, stage)
         self._parameters, self._stage = dict(parameters), stage
+        self._names = [names for matrices in (True, False) if (names := [n for n, p in parameters.items() if (p.ndim >= 2) == matrices])]
         groups = [
-            {"params": [p for p in parameters.values() if (p.ndim >= 2) == matrices], "weight_decay": weight_decay if matrices else 0.0}
-            for matrices in (True, False)
+            {"params": [parameters[name] for name in names], "weight_decay": weight_decay if parameters[names[0]].ndim >= 2 else 0.0}
+            for names in self._names
         ]
-        self._adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, betas=(0.9, 0.999), fused=True)
+        self._adamw = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.999), fused=True)
         size = sum(parameter.numel() for parameter in parameters.values())
         self._engine, self._zero, _, _ = deepspeed().initialize(model=model, optimizer=self._adamw, config=_settings(stage, low, size))
         self._engine.set_gradient_accumulation_boundary(False)
@@ -94,7 +96,7 @@ class ZeroAdamW:
         self._engine.allreduce_gradients()
         self._engine.set_gradient_accumulation_boundary(False)
 
-    def _own(self) -> list[Tensor]:
+    def _sums(self) -> list[Tensor]:
         """The parts of the summed gradients that this rank holds."""
         return [part for parts in self._zero.averaged_gradients.values() for part in parts or ()]
 
@@ -103,14 +105,14 @@ class ZeroAdamW:
         """Global L2 norm of the summed gradients; parts that other ranks hold are counted."""
         if not self.has_gradients:
             return 0.0
-        square = torch.stack([torch.linalg.vector_norm(part) for part in self._own()]).square().sum().reshape(1)
+        square = torch.stack([torch.linalg.vector_norm(part) for part in self._sums()]).square().sum().reshape(1)
         crew.add_up([square])
         return float(square.sqrt())
 
     @torch.no_grad()
     def update(self, learning_rate: float, scale: float = 1.0) -> None:
         """One AdamW update with all gradients multiplied by `scale`; then the gradients are forgotten."""
-        for part in self._own():
+        for part in self._sums():
             part.mul_(scale)
         for group in self._adamw.param_groups:
             group["lr"] = learning_rate
@@ -151,14 +153,11 @@ class ZeroAdamW:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that is trained, whole and in the layout of `MasterAdamW.state`."""
-        whole = deepspeed().utils
-        tensors = {f"{name}|master": whole.safe_get_full_fp32_param(parameter) for name, parameter in self._parameters.items()}
-        steps = next((state["step"] for state in self._adamw.state.values()), None)
-        if steps is None:
-            return tensors
-        for name, parameter in self._parameters.items():
-            tensors[f"{name}|step"] = steps.clone()
-            tensors.update({f"{name}|{field}": whole.safe_get_full_optimizer_state(parameter, field) for field in MOMENTS})
+        tensors: dict[str, Tensor] = {}
+        for names, master in self._rows():
+            for field, value in {"master": master.detach(), **self._adamw.state.get(master, {})}.items():
+                whole = self._whole(names, value) if value.shape == master.shape else [value.clone() for _ in names]  # the step count
+                tensors.update({f"{name}|{field}": part for name, part in zip(names, whole, strict=True)})
         return tensors
 
     def weights(self) -> dict[str, Tensor]:
@@ -167,30 +166,41 @@ class ZeroAdamW:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over a `state`. Raises `InputError` if its parameters were not all updated equally often."""
-        whole = deepspeed().utils
-        steps = {float(tensors.get(f"{name}|step", torch.zeros(()))) for name in self._parameters}
-        if len(steps) > 1:
-            raise InputError(
-                f"The parameters of this checkpoint were updated {sorted(map(int, steps))} times, some more often than others. DeepSpeed "
-                f"counts once for all: {FSDP_INSTEAD}."
-            )
-        if any(steps):
-            self._make_moments()
-        for key, value in tensors.items():
-            name, _, field = key.rpartition("|")
-            if field in MOMENTS:
-                whole.safe_set_full_optimizer_state(self._parameters[name], value, field)
-            elif field in ("master", "weight"):
-                whole.safe_set_full_fp32_param(self._parameters[name], value)
-        for state in self._adamw.state.values():
-            state["step"].fill_(*steps)
+        """Take over a `state`. Raises `InputError` if some of its parameters were updated more often than others."""
+        for names, master in self._rows():
+            steps = {int(tensors.get(f"{name}|step", torch.zeros(()))) for name in names}
+            if len(steps) > 1:
+                raise InputError(
+                    f"The parameters of this checkpoint were updated {', '.join(map(str, sorted(steps)))} times, and DeepSpeed counts "
+                    f"once for all: {FSDP_INSTEAD}."
+                )
+            field = "master" if f"{names[0]}|master" in tensors else "weight"
+            master.copy_(self._own([tensors[f"{name}|{field}"] for name in names], master))
+            if steps != {0}:
+                moments = {field: self._own([tensors[f"{name}|{field}"] for name in names], master) for field in MOMENTS}
+                self._adamw.state[master] = {"step": tensors[f"{names[0]}|step"].to(master.device, copy=True), **moments}
         self._zero.update_lp_params()
 
-    def _make_moments(self) -> None:
-        """An update by nothing at rate 0: no weight moves, and AdamW has its state."""
-        self._collect()
-        self.update(0.0)
+    def _rows(self) -> Iterator[tuple[list[str], Tensor]]:
+        """Names of parameters that stand in one row, one after the other, and this rank's part of the row in float32.
+
+        Ranks have parts of equal length; the last is filled up with zeros.
+        """
+        yield from zip(self._names, (group["params"][0] for group in self._adamw.param_groups), strict=True)
+
+    def _whole(self, names: Sequence[str], part: Tensor) -> list[Tensor]:
+        """The parts of all ranks put together, as values of the parameters."""
+        parts = [torch.empty_like(part) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, part)
+        sizes = [self._parameters[name].numel() for name in names]
+        values = torch.cat(parts)[: sum(sizes)].split(sizes)
+        return [value.reshape(self._parameters[name].shape).clone() for name, value in zip(names, values, strict=True)]
+
+    def _own(self, whole: Sequence[Tensor], master: Tensor) -> Tensor:
+        """This rank's part of a row of values."""
+        row = master.new_zeros(master.numel() * dist.get_world_size())
+        torch.cat([value.flatten().to(row) for value in whole], out=row[: sum(value.numel() for value in whole)])
+        return row.chunk(dist.get_world_size())[dist.get_rank()].clone()
 
 
 def _low_precision(model: nn.Module, stage: int) -> bool:
