@@ -30,6 +30,8 @@ ASKS = {
     "FSDP": "distributed_type: FSDP\nfsdp_config: {fsdp_version: 2}",
     "DeepSpeed": "distributed_type: DEEPSPEED\ndeepspeed_config: {zero_stage: 2}",
 }
+FOR_DEEPSPEED = {"DS_ACCELERATOR": "cpu", "TORCHDYNAMO_DISABLE": "1"}
+"""Else the launcher prints that there is no GPU, and DeepSpeed takes ten seconds to load a compiler that nothing needs."""
 NO_DEEPSPEED = "DeepSpeed is not installed: pip install 'burnish[deepspeed]'"
 
 
@@ -42,7 +44,7 @@ def free_port() -> int:
 def run(*command: object) -> str:
     done = subprocess.run(
         [sys.executable, *map(str, command)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | FOR_DEEPSPEED,
         capture_output=True,
         text=True,
         timeout=240,

@@ -20,12 +20,11 @@ from burnish.training._zero import optimizer_of
 from burnish.training.config import Stage, TrainConfig
 
 from .conftest import tiny_model
+from .test_launch import FOR_DEEPSPEED, NO_DEEPSPEED
 from .test_ranks import launch
 from .zero_program import CONFIG, SUPERVISED, changed, run
 
-needs_deepspeed = pytest.mark.skipif(
-    importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed: pip install 'burnish[deepspeed]'"
-)
+needs_deepspeed = pytest.mark.skipif(importlib.util.find_spec("deepspeed") is None, reason=NO_DEEPSPEED)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +38,9 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
     for stage in (1, 2):
         shutil.copytree(alone / "begun", two / f"moved-{stage}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-        for code, err in launch(2, str(two), program="zero_program.py"):
+        for name, value in (FOR_DEEPSPEED | {"ACCELERATE_USE_DEEPSPEED": "true"}).items():
+            patch.setenv(name, value)
+        for code, err in launch(2, str(two), program="zero_program.py", limit=280):
             assert code == 0, err
     return alone, two
 

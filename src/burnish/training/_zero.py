@@ -193,7 +193,7 @@ class ZeroAdamW:
         parts = [torch.empty_like(part) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, part)
         sizes = [self._parameters[name].numel() for name in names]
-        values = torch.cat(parts)[: sum(sizes)].split(sizes)
+        values = torch.split(torch.cat(parts)[: sum(sizes)], sizes)
         return [value.reshape(self._parameters[name].shape).clone() for name, value in zip(names, values, strict=True)]
 
     def _own(self, whole: Sequence[Tensor], master: Tensor) -> Tensor:
