@@ -37,7 +37,7 @@ CONFIG = TrainConfig(
     micro_tokens=64,
     kl=0.05,
     refill=1,
-    stages=(Stage(steps=3), Stage(refresh_reference=True)),
+    stages=(Stage(steps=3), Stage(refresh_reference=True, reset_optimizer=True)),
 )
 SUPERVISED = TrainConfig(learning_rate=1e-3, batch_size=2, warmup=0, steps=2, micro_tokens=64)
 

@@ -141,8 +141,8 @@ class ZeroAdamW:
         """Drop all gradients."""
         self.has_gradients = False
         self._zero.zero_grad()
-        for group in list(self._zero.averaged_gradients):
-            self._zero.averaged_gradients[group] = self._zero.all_grad_tensors[group] = None
+        for sums in (self._zero.all_grad_tensors, self._zero.averaged_gradients):
+            sums.update(dict.fromkeys(sums))
 
     def close(self) -> None:
         """Take DeepSpeed off the model, which stays as it is."""
