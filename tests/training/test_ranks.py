@@ -14,18 +14,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-PROGRAM = Path(__file__).with_name("rank_program.py")
 
-
-def launch(size: int, *arguments: str, limit: float = 120) -> list[tuple[int, str]]:
-    """Run the program on `size` ranks; exit code and standard error of each."""
+def launch(size: int, *arguments: str, limit: float = 120, program: str = "rank_program.py") -> list[tuple[int, str]]:
+    """Run a program on `size` ranks; exit code and standard error of each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "OMP_NUM_THREADS": "1"}
     ranks = [
         subprocess.Popen(
-            [sys.executable, str(PROGRAM), *arguments],
+            [sys.executable, str(Path(__file__).with_name(program)), *arguments],
             env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,

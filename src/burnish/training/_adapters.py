@@ -7,10 +7,11 @@ carries an adapter goes on with it. The reference is the model with its adapter 
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import Any, Protocol
 
 import torch
@@ -55,7 +56,7 @@ class Trainable:
 
         `weights` is the whole model's state where the model itself holds only a part of it.
         """
-        with _no_progress_bar():
+        with _quietly():
             (self.model if self.adapter is None else self.adapter).save_pretrained(folder, state_dict=weights)
         if self.head is not None and self.kind_of_head is not None:
             write_head(self.head, self.kind_of_head, folder)
@@ -65,7 +66,7 @@ class Trainable:
         if self.adapter is None:
             self.save(folder)
             return
-        with _no_progress_bar():
+        with _quietly():
             copy.deepcopy(self.adapter).merge_and_unload().save_pretrained(folder)
 
 
@@ -110,14 +111,15 @@ def _scalar_head(model: Any) -> ScalarHead:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Whoever runs the trainer shows progress; a bar of transformers in between would garble it."""
+def _quietly() -> Iterator[None]:
+    """Without a bar of transformers, which would garble ours, and with what its imports print (DeepSpeed's do) on standard error."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()

@@ -19,10 +19,10 @@ from burnish.training._crew import Crew
 from burnish.training._forward import TokenScorer, padded
 from burnish.training._micro import MicroBatch, micro_batches
 from burnish.training._objective import Counts, Objective, evaluate, token_batch
-from burnish.training._optimizer import MasterAdamW
 from burnish.training._rows import Row
 from burnish.training._shards import Shards, gathered
 from burnish.training._tally import Tally
+from burnish.training._zero import optimizer_of
 from burnish.training.config import TrainConfig
 
 T = TypeVar("T")
@@ -45,12 +45,13 @@ class Bench:
         crew: Crew,
         *,
         measure_entropy: bool = False,
+        apart: bool = False,
         head: str = "value",
         refresh: bool = False,
     ) -> None:
         """`needs`: every `TokenBatch` field that some objective or advantage reads. `head`: what a scalar head would tell.
 
-        `refresh`: the reference will be asked to take over the weights of a later time.
+        `apart`: the gradient of a single stream will be asked for. `refresh`: so will the weights of a later time, for the reference.
         """
         self._config, self._crew, self._measure_entropy = config, crew, measure_entropy
         self.trainable = Trainable(model, config.lora, config.seed, head=head if needs & {"value", "old_value"} else None)
@@ -61,7 +62,9 @@ class Bench:
         divided = (config.shard or crew.shards) and crew.size > 1
         self._spare = Reference(self.trainable, as_is=True) if divided and refresh and self.reference is not None else None
         self.shards = Shards(self.trainable.model, crew.size) if divided else None
-        self.optimizer = MasterAdamW(self.trainable.parameters, config.weight_decay)
+        self.optimizer = optimizer_of(self.trainable, config, crew, apart=apart)
+        self._lockstep = divided or crew.zero == 2
+        self._averaged = divided or crew.zero > 0
         self._devices = sorted({p.device.index for p in self.trainable.parameters.values() if p.is_cuda})
 
     @property
@@ -95,9 +98,9 @@ class Bench:
         return self.scorer.packed and all(row.view is None for row in rows)
 
     def _even(self, batches: list[MicroBatch]) -> list[MicroBatch]:
-        """This rank's part. Ranks that hold parts of one model must compute equally often: those with less repeat one for nothing."""
+        """This rank's part. Ranks that hold parts of one whole must compute equally often: those with less repeat one for nothing."""
         mine = self._crew.mine(batches)
-        if self.shards is not None and len(mine) < -(-len(batches) // self._crew.size):
+        if self._lockstep and len(mine) < -(-len(batches) // self._crew.size):
             mine.append(MicroBatch(batches[0].rows, idle=True))
         return mine
 
@@ -111,13 +114,15 @@ class Bench:
     def _backward(self, goal: Objective, micro: MicroBatch, counts: Counts, scale: float, tally: Tally) -> None:
         scores = self._run(lambda: self._scores(goal, micro))
         batch = token_batch(micro.rows, scores, **micro.known)
-        ranks = 1 if self.shards is None else self._crew.size  # shards bring the mean over ranks; the sum is wanted
+        ranks = self._crew.size if self._averaged else 1  # gradients come out as the mean over the ranks; the sum is wanted
         evaluation = evaluate(goal, batch, counts, 0.0 if micro.idle else ranks * scale)
         if not math.isfinite(evaluation.value):
             names = ", ".join(row.id for row in micro.rows[:4])
             raise NotFinite(f"loss is {evaluation.value} in the micro-batch of {names}")
         live = {name: slope for name, slope in evaluation.gradients.items() if scores[name].requires_grad}
-        torch.autograd.backward([scores[name] for name in live], list(live.values()))
+        if self._lockstep:
+            self._crew.exchange(None)  # where a rank that stopped is heard, before all wait for it in the backward pass
+        self.optimizer.backward([scores[name] for name in live], list(live.values()))
         if not micro.idle:
             tally.add(micro, batch, evaluation)
         if self._config.updates_per_step > 1:

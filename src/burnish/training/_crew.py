@@ -17,7 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from burnish.core.errors import InputError, PolicyError
+from burnish.core.errors import PolicyError
+from burnish.training._launch import told, zero_stage
 
 T = TypeVar("T")
 
@@ -44,22 +45,20 @@ class Crew:
     """Process group for tensors, strict."""
     shards: bool = False
     """Whether the configuration file of `accelerate launch` asks for weights to be divided (FSDP)."""
+    zero: int = 0
+    """Stage of ZeRO that this file asks DeepSpeed for: 1 divides the optimiser's state, 2 the gradients too. 0: no DeepSpeed."""
 
     @classmethod
     def here(cls) -> Crew:
-        """The crew that this process was started in, through accelerate. Raises `InputError` if that was told to use DeepSpeed."""
-        if _told("DEEPSPEED"):
-            raise InputError(
-                "This accelerate configuration asks for DeepSpeed, which is not supported. Weights, gradients and optimiser state "
-                "are divided by FSDP2 instead, as ZeRO stage 3 does: write distributed_type: FSDP, or use torchrun and shard = true."
-            )
+        """The crew that this process was started in, through accelerate. Errors are those of `zero_stage`."""
+        zero = zero_stage()
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
         from accelerate import PartialState
 
         state = PartialState(cpu=not torch.cuda.is_available())
         talk = dist.new_group(timeout=PATIENCE, backend="gloo")
-        return cls(state.process_index, state.num_processes, talk, dist.new_group(timeout=LIMIT), shards=_told("FSDP"))
+        return cls(state.process_index, state.num_processes, talk, dist.new_group(timeout=LIMIT), shards=told("FSDP"), zero=zero)
 
     @property
     def leads(self) -> bool:
@@ -105,8 +104,3 @@ class Crew:
         if failures:
             raise RankFailed(f"Training stopped on all ranks because one failed. {'; '.join(failures)}")
         return [theirs for _, theirs in met]
-
-
-def _told(backend: str) -> bool:
-    """Whether `accelerate launch` was configured for this backend."""
-    return os.environ.get(f"ACCELERATE_USE_{backend}", "false").lower() == "true"

@@ -63,6 +63,11 @@ class Director:
         """True if some stage has a controller, which may ask for the entropy of every stream."""
         return any(controller is not None for controller in self._controllers)
 
+    @property
+    def compares(self) -> bool:
+        """True if some stage has a controller that asks for the inner products of the streams' gradients."""
+        return any(controller is not None and "products" in controller.needs for controller in self._controllers)
+
     def wants_products(self) -> bool:
         """Whether the controller needs the inner products of all streams' gradients before it plans the next step."""
         controller = self._controllers[self.progress.stage]

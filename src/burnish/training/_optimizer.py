@@ -7,7 +7,7 @@ float32, and the result is rounded back. So small updates are not lost and a mic
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
@@ -48,6 +48,10 @@ class MasterAdamW:
             groups.setdefault(kind, []).append(master)
         parameters_of = [{"params": masters, "weight_decay": decay} for (_, decay), masters in groups.items()]
         self._adamw = torch.optim.AdamW(parameters_of, lr=0.0, betas=(0.9, 0.999), fused=True)
+
+    def backward(self, outputs: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
+        """Send the slopes of `outputs` back through the model and add to the gradients."""
+        torch.autograd.backward(outputs, slopes)
 
     def _add(self, name: str, parameter: Tensor) -> None:
         """Move a finished low-precision gradient into the float32 sum. The sum's memory is kept from step to step."""

@@ -99,6 +99,7 @@ class Trainer:
             needs_of(self._streams),
             self._crew,
             measure_entropy=self._director.controlled,
+            apart=config.stream_norms or self._director.compares,
             head=kind_of_head,
             refresh=any(stage.refresh_reference for stage in config.stages),
         )
