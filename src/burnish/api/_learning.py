@@ -156,7 +156,7 @@ def _sources(plan: TrainPlan) -> dict[str, Any]:
     """The data that a plan names, as options of the trainer."""
     from burnish.store.jsonl import read_records
 
-    named = {name: getattr(plan, name) for name in ("examples", "validation", "labelled", "preferences", "judged")}
+    named = {name: getattr(plan, name) for name in ("examples", "validation", "labelled", "preferences", "judged", "recorded")}
     found: dict[str, Any] = {name: list(read_records(Path(path), Example)) for name, path in named.items() if path}
     if pairs := found.get("preferences"):
         if len(pairs) % 2:

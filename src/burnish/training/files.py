@@ -35,6 +35,9 @@ class TrainPlan(Record, forbid_unknown_fields=True):
     """JSONL file of examples for the stream `sft`."""
     tasks: str = ""
     """Task set or JSONL file of tasks for the stream `rl`. Their hidden checks are used: give training tasks."""
+    recorded: str = ""
+    """JSONL file of answers that were sampled before, with `meta["reward"]` or `meta["credit"]` (`burnish curate ledex_rewards`), for the
+    stream `rl`, in place of tasks."""
     reward: str = "shaped"
     """Reward of the stream `rl`: a name or an import path."""
     credit: str = ""
