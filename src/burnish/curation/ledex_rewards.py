@@ -62,7 +62,7 @@ def ledex_rewards(
     """
     if unrepaired not in ("drop", "gold"):
         raise InputError(f"ledex_rewards needs unrepaired = drop or gold; found {unrepaired!r}.")
-    chosen, encoder = _scale(scale, low, high, own=embed is None), _encoder(embed)
+    chosen, encoder = scale_of(scale, low, high, own=embed is None), encoder_of(embed)
     labels, visible = store.labels(), store.verdicts("visible")
     examples: list[Example] = []
     for task in store.tasks():
@@ -74,7 +74,8 @@ def ledex_rewards(
     return examples
 
 
-def _scale(name: str, low: float | None, high: float | None, *, own: bool) -> Scale:
+def scale_of(name: str, low: float | None, high: float | None, *, own: bool) -> Scale:
+    """The scale that these options name; `own`: for the encoder of the wheel. Raises `InputError` if they name none."""
     if low is not None and high is not None:
         return Scale(low, high, "given")
     if name not in SCALES or low is not None or high is not None:
@@ -87,7 +88,8 @@ def _scale(name: str, low: float | None, high: float | None, *, own: bool) -> Sc
     return SCALES[name]
 
 
-def _encoder(embed: Embed | str | None) -> Embed:
+def encoder_of(embed: Embed | str | None) -> Embed:
+    """The sentence encoder of the wheel, or another one by its import path. Raises `Unavailable` if the wheel is not installed."""
     if embed is None:
         from burnish.models.scores import embedded_sentences
 

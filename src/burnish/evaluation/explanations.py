@@ -87,8 +87,8 @@ def similarity(store: RunStore, verified_in: Sequence[RunStore], embed: Embed, *
 def explained_problems(store: RunStore, *, most: int = 50, seed: int = 0) -> list[Task]:
     """At most `most` wrong programs of a run as tasks of repair, each with its `explanation` and an `other` one of another task.
 
-    From first repairs that were explained and whose wrong program certainly fails. Task by task in turn, so that as many tasks as
-    possible are there. Raises `InputError` if they are of fewer than two tasks, for then there is no other task's explanation.
+    From first repairs that were explained and whose wrong program certainly fails, task by task in turn. None if they are of fewer than
+    two tasks, for then there is no other task's explanation.
     """
     visible, tasks = store.verdicts("visible"), {task.id: task for task in store.tasks()}
     by_task: dict[str, list[tuple[Attempt, str]]] = {}
@@ -96,7 +96,7 @@ def explained_problems(store: RunStore, *, most: int = 50, seed: int = 0) -> lis
         if wrong.op == "sample" and wrong.id in visible and (text := explanation_of(attempt)):
             by_task.setdefault(attempt.task_id, []).append((wrong, text))
     if len(by_task) < 2:
-        raise InputError(f"{store.folder} holds explained repairs of {len(by_task)} tasks; what an explanation is worth needs 2 or more.")
+        return []
     chosen = [(turn, name, *found[turn]) for turn in range(max(map(len, by_task.values()))) for name, found in by_task.items() if turn < len(found)]
     problems = []
     for _, name, wrong, text in chosen[:most]:

@@ -63,9 +63,7 @@ def read_plan(text: bytes, overrides: Sequence[str] = ()) -> TrainPlan:
 
     Raises `InputError` for text that is no TOML, an unknown key, or a value of the wrong type or range.
     """
-    values = _toml(text.decode("utf-8", "replace"), "The training file")
-    for override in overrides:
-        _set(values, override)
+    values = values_of(text, overrides)
     values.setdefault("out", "runs/train")
     if unknown := sorted(set(values.get("train", {})) - set(TrainConfig.__struct_fields__)):
         raise InputError(f"There is no setting train.{unknown[0]}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
@@ -73,6 +71,14 @@ def read_plan(text: bytes, overrides: Sequence[str] = ()) -> TrainPlan:
         return msgspec.convert(values, TrainPlan)
     except msgspec.ValidationError as error:
         raise InputError(f"The training file cannot be used: {error}.") from None
+
+
+def values_of(text: bytes, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a TOML text says, with single values replaced by `key=value` overrides. Raises `InputError` for what is neither."""
+    values = _toml(text.decode("utf-8", "replace"), "The training file")
+    for override in overrides:
+        _set(values, override)
+    return values
 
 
 def _set(values: dict[str, Any], override: str) -> None:
