@@ -26,7 +26,7 @@ KINDS = ("solve", "refine", "keep")
 def cycle(
     store: RunStore,
     *,
-    kinds: Sequence[str] = KINDS,
+    kinds: str | Sequence[str] = KINDS,
     target: str = "bm25",
     references: bool = True,
     per_task: int = 8,
@@ -39,6 +39,7 @@ def cycle(
     most like the faulty program (`bm25`) or a `random` one. The first `shown` failures are told. Only first answers count as faulty.
     Raises `InputError` for an unknown kind or target, or a limit that is not positive.
     """
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
     if not kinds or set(kinds) - set(KINDS) or target not in ("bm25", "random"):
         raise InputError(
             f"cycle needs kinds from {', '.join(KINDS)} and target = bm25 or random; found kinds = {list(kinds)}, target = {target!r}."
@@ -68,7 +69,12 @@ def cycle(
 
 
 def _distinct(own: Sequence[str], references: Sequence[str]) -> list[str]:
-    return [*{same_program(program): program for program in [*reversed(references), *reversed(own)] if program.strip()}.values()][::-1]
+    """Programs that differ in more than layout, the model's own before others."""
+    found: dict[str, str] = {}
+    for program in (*own, *references):
+        if program.strip():
+            found.setdefault(same_program(program), program)
+    return [*found.values()]
 
 
 def _target(wrong: Attempt, programs: Sequence[str], target: str, seed: int) -> str:

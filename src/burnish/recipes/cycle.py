@@ -147,9 +147,13 @@ def phases(examples: list[Example], config: CycleConfig) -> tuple[list[Example],
 
 
 def _examples(config: CycleConfig) -> list[Example]:
+    """Those of both phases: one right program may be learned in each, so the phases are curated apart."""
     options = {"target": config.target, "per_task": config.per_task, "shown": config.shown, "seed": config.seed}
-    kept, _ = apart(*curated("cycle", [Path(config.collected)], options), load_tasks(config.tasks))
-    return kept
+    runs, found = [Path(config.collected)], list[Example]()
+    for kinds in ("solve",), ("refine", "keep"):
+        examples, programs = curated("cycle", runs, {**options, "kinds": kinds})
+        found += examples
+    return apart(found, programs, load_tasks(config.tasks))[0]
 
 
 def _training(config: CycleConfig) -> TrainConfig:

@@ -156,11 +156,16 @@ class _Ledex:
             return None
         heat, length = config.collect.repair_temperature, config.collect.max_tokens
         if config.rl == "ppo-offline":
-            return config.ppo.config(config.seed, online=False, temperature=heat, max_tokens=length), {"recorded": rewarded}
+            return config.ppo.config(config.seed, online=False, temperature=heat, max_tokens=length), {"recorded": self._own(rewarded)}
         source = {"rollouts": self._source(collected, {example.task_id for example in rewarded})}
         if config.rl == "grpo":
             return config.grpo.config(config.seed, temperature=heat, max_tokens=length), source
         return config.ppo.config(config.seed, online=True, temperature=heat, max_tokens=length), source
+
+    def _own(self, examples: Sequence[Example]) -> list[Example]:
+        """Only tokens of the model that is trained are of its vocabulary; what others wrote is encoded anew."""
+        name = self.work.policy.name
+        return [one if one.meta["policy"] == name else msgspec.structs.replace(one, tokens=None) for one in examples]
 
     def _source(self, collected: Path, allowed: set[str]) -> RolloutSource:
         """Fresh repairs of the collected wrong programs of the allowed tasks."""

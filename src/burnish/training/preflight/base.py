@@ -73,6 +73,7 @@ class Setup:
     preferences: Sequence[Preference] = ()
     judged: Sequence[Example] = ()
     labelled: Sequence[Example] = ()
+    recorded: Sequence[Example] = ()
     shape: Shape = Shape()
     memory: int | None = None
     requirements: Sequence[str] | None = None
