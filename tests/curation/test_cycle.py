@@ -52,7 +52,7 @@ def test_the_prompt_is_the_template_that_the_mask_looks_for(collected):
     (refine,) = kinds(collected.store, kinds=["refine"])["cycle-refine"]
     prompt = refine.messages[0].content
     assert [prompt.count(heading) for heading in (BAD, FAILURE, GOOD)] == [1, 1, 1]
-    assert "# Test Case Failed: Input: f(2), Expected output: 1, Actual output: 0" in prompt.replace("f((2,))", "f(2)") or FAILURE in prompt
+    assert "# Test Case Failed: Input: f(2), Expected output: 1, Actual output: 0" in prompt
     ids = ByteRenderer().render(refine.messages[:-1])
     start, end = faulty_span(ByteRenderer(), ids, None)
     assert bytes(ids[start:end]).decode().startswith(BAD)
@@ -67,9 +67,9 @@ def test_what_the_run_did_not_solve_takes_the_reference_of_the_task_if_wanted(ru
 
 def test_repairs_and_undecided_answers_are_not_faulty_answers(collected):
     collected.attempt("s", block(WRONG + " "), visible="fail", hidden="fail", parent="w")
-    collected.attempt("u", block(SUM.replace("x", "y")), visible="fail", hidden="error")
+    collected.attempt("u", block(SUM.replace("x", "y")), visible="error", hidden="fail")
     collected.attempt("v", block(SUM.replace("x", "z")), visible="pass", hidden="fail")
-    assert [example.attempts for example in kinds(collected.store, kinds=["refine"])["cycle-refine"]] == [("w",), ("u",)] or True
+    assert [example.attempts for example in kinds(collected.store, kinds=["refine"])["cycle-refine"]] == [("w",)]
 
 
 @pytest.mark.parametrize("options", [{"kinds": "repair"}, {"kinds": []}, {"target": "first"}])

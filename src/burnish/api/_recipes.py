@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from burnish.core.errors import InputError
 
 if TYPE_CHECKING:
+    from burnish.models.base import Policy
     from burnish.recipes._demo_records import DemoResult
     from burnish.recipes._refinement import RefinementResult
     from burnish.recipes.base import Result, Stage
@@ -57,8 +58,8 @@ def refinement(
     tasks: Sequence[str],
     out: Path,
     *,
-    model: str = "embedded",
-    fresh: str = "embedded",
+    model: str | Policy = "embedded",
+    fresh: str | Policy = "embedded",
     embed: str = "",
     low: float | None = None,
     high: float | None = None,
@@ -67,7 +68,7 @@ def refinement(
     resume: bool = False,
     **settings: Any,
 ) -> RefinementResult:
-    """Measure how well a model repairs its own programs, by LeDex's protocol. See `burnish refinement --help`.
+    """Measure how well a model repairs its own programs, by LeDex's protocol; models by name, or loaded. See `burnish refinement --help`.
 
     `settings` are fields of the protocol: `limit`, `samples`, `rounds`, `temperature`, `max_tokens`, `formats`, `ks`, `problems`, `draws`.
     """

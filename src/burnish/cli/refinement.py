@@ -71,7 +71,7 @@ def refinement(
             show_evaluation(evaluation, title=f"{name}, asked to {form}")
         if name in result.explained:
             _show(result.explained[name])
-    err.print(f"Result: {out / 'result.json'}   Pages: burnish view {out}/model/…")
+    err.print(f"Result: {out / 'result.json'}   Pages: burnish view {out}/measure-model/…")
 
 
 def _show(worth: Explained) -> None:

@@ -55,7 +55,10 @@ class Standing(Record):
 
 
 class TaskResult(Record):
-    """One task's row: decided samples and passing ones, for first answers and for answers handed in, and what they cost."""
+    """One task's row: decided samples and passing ones, for first answers and for answers handed in, and what they cost.
+
+    Of the `failing` samples, decided ones whose first answer failed, `repaired` pass as they were handed in.
+    """
 
     task_id: str
     group_id: str
@@ -65,6 +68,8 @@ class TaskResult(Record):
     passed: int
     tokens: int
     judge_s: float
+    failing: int = 0
+    repaired: int = 0
 
 
 class Evaluation(Record):
@@ -186,6 +191,7 @@ def _pass_at_ks(labels: list[tuple[str, bool | None]], ks: Sequence[int], seed: 
 def _task_result(task: Task, samples: list[Sample], evidence: Evidence) -> TaskResult:
     first = [evidence.label(standing(sample, 0, evidence)) for sample in samples]
     answers = [evidence.label(sample.answer) for sample in samples]
+    failing = [now for was, now in zip(first, answers, strict=True) if was is False and now is not None]
     attempts = [attempt for sample in samples for attempt in sample.attempts]
     return TaskResult(
         task_id=task.id,
@@ -196,6 +202,8 @@ def _task_result(task: Task, samples: list[Sample], evidence: Evidence) -> TaskR
         passed=sum(label is True for label in answers),
         tokens=sum(attempt.cost.tokens_out for attempt in attempts),
         judge_s=sum(evidence.judge_s(attempt.id) for attempt in attempts),
+        failing=len(failing),
+        repaired=sum(failing),
     )
 
 

@@ -71,8 +71,8 @@ class Explained(Record):
 
 
 def folder_of(model: str, tasks: str, form: Format) -> str:
-    """Where a model's run on a task set in a format lies: `base/humaneval-explain`."""
-    return f"{model}/{tasks.replace(':', '.').replace('/', '.')}-{form}"
+    """Where a model's run on a task set in a format lies: `measure-base/humaneval-explain`."""
+    return f"measure-{model}/{tasks.replace(':', '.').replace('/', '.')}-{form}"
 
 
 def refine(work: Work, title: str, model: str, protocol: Protocol, seed: int) -> dict[str, dict[Format, Evaluation]]:

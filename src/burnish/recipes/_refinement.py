@@ -12,6 +12,7 @@ from burnish.core.records import Record
 from burnish.curation.ledex_rewards import encoder_of, scale_of
 from burnish.evaluation import Evaluation
 from burnish.models import load as load_model
+from burnish.models.base import Policy
 from burnish.recipes._protocol import Explained, Format, Protocol, explained, refine
 from burnish.recipes._work import Work
 from burnish.recipes.base import Stage, silent
@@ -37,8 +38,8 @@ def measure_refinement(
     folder: Path,
     protocol: Protocol,
     *,
-    model: str = "embedded",
-    fresh: str = "embedded",
+    model: str | Policy = "embedded",
+    fresh: str | Policy = "embedded",
     embed: str = "",
     low: float | None = None,
     high: float | None = None,
@@ -46,7 +47,7 @@ def measure_refinement(
     resume: bool = False,
     stage: Stage = silent,
 ) -> RefinementResult:
-    """Measure `model` in `folder`, with `fresh` as the model that is told its explanations, and write `result.json` there.
+    """Measure `model` in `folder`, with `fresh` as the model that is told its explanations, and write `result.json` there. Closes both.
 
     `embed` is another sentence encoder's import path, with the scale from `low` to `high`. Raises `InputError` if the folder holds
     another measurement, `Unavailable` if explanations are to be compared and the sentence encoder is not installed.
@@ -54,19 +55,27 @@ def measure_refinement(
     with_explanations = "explain" in protocol.formats
     encoder = encoder_of(embed or None) if with_explanations else None
     scale = scale_of("minilm", low, high, own=not embed)
-    manifest = {"kind": "refinement", "model": model, "fresh": fresh, "seed": seed, "protocol": msgspec.to_builtins(protocol)}
+    manifest = {"kind": "refinement", "model": _name(model), "fresh": _name(fresh), "seed": seed, "protocol": msgspec.to_builtins(protocol)}
     with open_run(folder / "log", manifest, resume=resume) as log:
         with stage("load the model"):
-            policy = load_model(model)
+            policy = _loaded(model)
         try:
             work = Work(folder, policy, log, stage)
             evaluations = refine(work, "measure {}", RUN, protocol, seed)
-            load_fresh = partial(load_model, fresh)
+            load_fresh = partial(_loaded, fresh)
             worth = explained(work, "explanations: {}", [RUN], protocol, seed, embed=encoder, scale=scale, fresh=load_fresh)
         finally:
             asyncio.run(policy.aclose())
         result = RefinementResult(
-            model=model, fresh=fresh, protocol=protocol, evaluations=evaluations, explained=worth[RUN], seconds=work.seconds()
+            model=_name(model), fresh=_name(fresh), protocol=protocol, evaluations=evaluations, explained=worth[RUN], seconds=work.seconds()
         )
     write_atomic(folder / "result.json", [msgspec.json.format(msgspec.json.encode(result))])
     return result
+
+
+def _name(model: str | Policy) -> str:
+    return model if isinstance(model, str) else model.name
+
+
+def _loaded(model: str | Policy) -> Policy:
+    return load_model(model) if isinstance(model, str) else model
