@@ -33,7 +33,9 @@ from burnish.store.files import write_atomic
 
 @dataclass
 class Options:
-    """What to run. `answers`, `wrong`, `repairs`: of the collection, per training task; `problems`, `draws`: of the use of explanations."""
+    """What to run. `answers`, `wrong`, `repairs`: of the collection, per training task, unless a run is given as `collected`;
+    `problems`, `draws`: of the use of explanations.
+    """
 
     arms: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -51,6 +53,7 @@ class Options:
     rl_steps: int = 6
     problems: int = 24
     draws: int = 2
+    collected: str = ""
     train: str = "first-functions:train"
     model: str = "embedded"
     embed: str = ""
@@ -138,7 +141,7 @@ def _run(options: Options, seed: int, name: str) -> LedexResult:
         _take_over(first, folder, ["measure-base"])
     if arm.begins_with:
         _take_over(first.parent / ARMS[arm.begins_with].folder, folder, ["sft", "measure-sft", "sft.jsonl", "sft.left_out.jsonl"])
-    collected = None if folder == first else first / "collect"
+    collected = Path(options.collected) if options.collected else None if folder == first else first / "collect"
     return ledex(folder, config(options, seed, arm, collected), resume=True, stage=lambda title: progress(f"seed {seed}, {name}: {title}"))
 
 

@@ -31,7 +31,7 @@ from burnish.training.rollouts import Rollout
 from burnish.verifiers.base import view
 from burnish.verifiers.python import python
 
-from .conftest import OPERATORS, embed, program, reply, task, tasks
+from tests.operators import OPERATORS, embed, program, reply, task, tasks
 
 EVERY_STEP = {"save_every": 1}
 
@@ -53,7 +53,7 @@ def config(pupil, collected, held_out):
             "model": str(pupil),
             "collected": str(collected),
             "sft": Sft(epochs=1, batch_size=16, trainer=EVERY_STEP),
-            "rewards": Rewards(embed="tests.recipes.conftest:embed", low=0.0, high=1.0),
+            "rewards": Rewards(embed="tests.operators:embed", low=0.0, high=1.0),
             "ppo": Ppo(epochs=1, batch_size=6, critic_steps=1, steps=1, group_size=2, trainer=EVERY_STEP),
             "grpo": Grpo(steps=1, tasks_per_step=2, group_size=2),
             "measure": Protocol(tasks=(str(held_out),), samples=1, max_tokens=16, formats=("explain",), problems=0),
@@ -200,7 +200,7 @@ def test_examples_of_measured_tasks_are_left_out_and_counted(config, tmp_path):
     words = "Take the two numbers and give back what comes out of them."
     write_records(file, [msgspec.structs.replace(task("plus", "measured"), prompt=words)])
     same = [msgspec.structs.replace(one, prompt=f"{words} It is about {one.id}.") if one.id == "minus" else one for one in tasks()]
-    from .conftest import teach
+    from tests.operators import teach
 
     with RunStore.create(tmp_path / "collect", {"kind": "solve"}) as store:
         options = {"answers": 8, "wrong": 3, "repairs": 3}

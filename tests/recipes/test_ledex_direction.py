@@ -16,7 +16,7 @@ from burnish.training.config import TrainConfig
 from burnish.training.trainer import train
 from burnish.verifiers.python import python
 
-from .conftest import OPERATORS, program, task
+from tests.operators import OPERATORS, program, task
 
 TRAINING = TrainConfig(learning_rate=3e-3, epochs=40, batch_size=8, warmup=5, micro_tokens=4096, save_every=10_000, extendable=False)
 

@@ -12,7 +12,7 @@ from burnish.recipes._protocol import folder_of
 from burnish.store.jsonl import write_records
 from burnish.store.runs import RunStore
 
-from .conftest import OPERATORS, reply, task
+from tests.operators import OPERATORS, reply, task
 
 
 
@@ -46,7 +46,7 @@ def four(tmp_path):
 
 
 def measured(four, folder, model=None, fresh=None, **settings):
-    options = {"samples": 2, "problems": 6, "draws": 1, "embed": "tests.recipes.conftest:embed", "low": 0.0, "high": 1.0, **settings}
+    options = {"samples": 2, "problems": 6, "draws": 1, "embed": "tests.operators:embed", "low": 0.0, "high": 1.0, **settings}
     model, fresh = model or scripted(pupil, name="pupil"), fresh or scripted(helper, name="helper")
     return api.refinement([str(four)], folder, model=model, fresh=fresh, **options)
 
