@@ -60,7 +60,7 @@ def test_what_cannot_be_set_is_explained(words, message):
 
 def test_a_setting_of_the_trainer_that_does_not_exist_is_explained():
     config = chosen("ledex", overrides=["sft.trainer={micro_token = 3}"]).config
-    with pytest.raises(InputError, match="The trainer has no setting 'micro_token'. Known: adv"):
+    with pytest.raises(InputError, match="There is no setting 'micro_token'. Known: adv"):
         config.sft.config(0)
 
 

@@ -32,7 +32,7 @@ def problems(told=True):
 
 def refinement_rate(policy, folder, told=True):
     config = SolveConfig(
-        strategy="explained_repair", options={"explain": True}, samples=4, sampling=Sampling(temperature=1.0, max_tokens=40)
+        strategy="explained_repair", options={"explain": True}, samples=4, sampling=Sampling(temperature=1.0, max_tokens=48)
     )
     with RunStore.create(folder, {}) as store:
         asyncio.run(solve(list(problems(told)), policy, python, store, config))

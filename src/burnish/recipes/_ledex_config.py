@@ -121,8 +121,8 @@ class Ppo(Record, forbid_unknown_fields=True):
 
     def config(self, seed: int, *, online: bool, temperature: float, max_tokens: int) -> TrainConfig:
         """The trainer's settings."""
-        fresh = {"steps": self.steps, "tasks_per_step": self.batch_size, "group_size": self.group_size} if online else {}
-        stages = [{"steps": self.critic_steps, "critic_only": True}] if self.critic_steps else []
+        fresh: dict[str, Any] = {"steps": self.steps, "tasks_per_step": self.batch_size, "group_size": self.group_size} if online else {}
+        stages: list[dict[str, Any]] = [{"steps": self.critic_steps, "critic_only": True}] if self.critic_steps else []
         if stages:
             stages.append({"steps": fresh.pop("steps")} if online else {})
         base = TrainConfig(

@@ -33,7 +33,7 @@ def report_page(result: LedexResult, log: RunStore, collected: Path, examples: S
         _refinement(result),
         *_worth(result),
         *_changes(result),
-        metric_curves("Learning what was verified (SFT)", log.metrics("sft"), {"loss": "loss per token"}, from_zero=True),
+        *_imitation(log),
         *_rewards(log),
         examples_table(result.examples),
         *told_repairs(collected, examples),
@@ -125,6 +125,12 @@ def _changes(result: LedexResult) -> Iterator[Block]:
         form = list(forms)[-1]
         before = result.evaluations["base"][tasks][form]
         yield task_changes(before, forms[form], heading=f"Gain per task on {tasks}, after refinement: {MODELS.get(last, last)}")
+
+
+def _imitation(log: RunStore) -> Iterator[Block]:
+    """Nothing if the trained model was taken over from another folder."""
+    if metrics := log.metrics("sft"):
+        yield metric_curves("Learning what was verified (SFT)", metrics, {"loss": "loss per token"}, from_zero=True)
 
 
 def _rewards(log: RunStore) -> Iterator[Block]:

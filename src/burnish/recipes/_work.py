@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from burnish.core import plugins
-from burnish.core.errors import InputError
 from burnish.core.records import Example, Task
 from burnish.models.base import Policy
 from burnish.recipes.base import Stage
@@ -22,6 +21,7 @@ from burnish.runs import Progress, SolveConfig, open_run, solve
 from burnish.store.jsonl import read_records, write_records
 from burnish.store.runs import RunStore
 from burnish.training.config import TrainConfig
+from burnish.training.files import read_config
 from burnish.training.journal import record_rollouts
 from burnish.training.rollouts import Rollout
 from burnish.training.stats import StepStats, numbers
@@ -108,9 +108,4 @@ class Work:
 
 def trainer_settings(config: TrainConfig, further: Mapping[str, Any]) -> TrainConfig:
     """The config with `further` settings of the trainer. Raises `InputError` for one that it does not have."""
-    if unknown := sorted(set(further) - set(TrainConfig.__struct_fields__)):
-        raise InputError(f"The trainer has no setting {unknown[0]!r}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
-    try:
-        return msgspec.convert({**msgspec.to_builtins(config), **further}, TrainConfig)
-    except msgspec.ValidationError as error:
-        raise InputError(f"A setting of the trainer cannot be used: {error}.") from None
+    return read_config({**msgspec.to_builtins(config), **further})

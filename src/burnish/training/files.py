@@ -13,7 +13,7 @@ learning_rate = 1e-5
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -71,6 +71,16 @@ def read_plan(text: bytes, overrides: Sequence[str] = ()) -> TrainPlan:
         return msgspec.convert(values, TrainPlan)
     except msgspec.ValidationError as error:
         raise InputError(f"The training file cannot be used: {error}.") from None
+
+
+def read_config(config: Mapping[str, Any]) -> TrainConfig:
+    """Settings from a mapping, as a file holds them. Raises `InputError` for an unknown key, a wrong type or range."""
+    if unknown := sorted(set(config) - set(TrainConfig.__struct_fields__)):
+        raise InputError(f"There is no setting {unknown[0]!r}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
+    try:
+        return msgspec.convert(dict(config), TrainConfig)
+    except msgspec.ValidationError as error:
+        raise InputError(f"The settings cannot be read: {error}.") from None
 
 
 def values_of(text: bytes, overrides: Sequence[str] = ()) -> dict[str, Any]:

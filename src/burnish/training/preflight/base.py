@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-import msgspec
 
 from burnish.core.errors import BurnishError, InputError
 from burnish.core.records import Check, Diagnostic, Example
@@ -19,6 +18,7 @@ from burnish.training._crew import Crew
 from burnish.training._preference import Preference
 from burnish.training._rows import Row, supervised_row
 from burnish.training.config import TrainConfig
+from burnish.training.files import read_config
 from burnish.training.rollouts import RolloutSource
 
 PARTS = ("environment", "data", "judge", "sampling", "learning", "ranks")
@@ -122,16 +122,6 @@ class Skipped(Exception):
 
 class Warned(Exception):
     """The check found something that need not stop the run."""
-
-
-def read_config(config: Mapping[str, Any]) -> TrainConfig:
-    """Settings from a mapping, as a file holds them. Raises `InputError` for an unknown key, a wrong type or range."""
-    if unknown := sorted(set(config) - set(TrainConfig.__struct_fields__)):
-        raise InputError(f"There is no setting {unknown[0]!r}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
-    try:
-        return msgspec.convert(dict(config), TrainConfig)
-    except msgspec.ValidationError as error:
-        raise InputError(f"The settings cannot be read: {error}.") from None
 
 
 Function = Callable[[Setup], str]
