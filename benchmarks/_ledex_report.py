@@ -202,7 +202,15 @@ def table(whole: Result) -> str:
 
 
 def _table(rows: Mapping[str, Row]) -> str:
-    header = ("arm", "pass@1, first answer", "after repair", "after explained repair", "gain over base", "repair rate", "explained repair rate")
+    header = (
+        "arm",
+        "pass@1, first answer",
+        "after repair",
+        "after explained repair",
+        "gain over base",
+        "repair rate",
+        "explained repair rate",
+    )
     header = (*header, "regressions", "use of explanations: over nothing, over another's")
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     return "\n".join([*lines, *(f"| {' | '.join(_cells(name, row))} |" for name, row in rows.items())])
@@ -264,8 +272,8 @@ python -m benchmarks.ledex --write docs/results/ledex.md
   temperature 0.8, at most {max_tokens} tokens. **After repair**: each answer that fails a visible test gets one repair a round,
   {rounds} rounds; once told to repair, once to explain first. Base and trained models see the same prompts and seeds.
 - **Repair rate**: repaired / failing first answers (LeDex's success refinement rate).
-- **Use of explanations**: how much the repair rate of a fresh base model rises when it is told the arm's explanation, over being told nothing
-  more and over being told another task's; on {problems} wrong programs, {draws} repairs of each.
+- **Use of explanations**: how much the repair rate of a fresh base model rises when it is told the arm's explanation, over being told
+  nothing more and over being told another task's; on {problems} wrong programs, {draws} repairs of each.
 - Intervals are 95 % percentile bootstrap over tasks, of means over the seeds; gains and differences are paired by task.
 
 ## Which of the paper's directions hold here

@@ -35,7 +35,9 @@ def task(operator, name=None):
     """All tasks are worded alike: which operator is meant, only a failing test tells."""
     made = [("v", "6, 2", False), ("h", "9, 3", True)]
     checks = tuple(
-        CheckSpec(id=name, kind="assert", data={"code": f"assert f({args}) == {eval(args.replace(',', OPERATORS[operator]))}"}, hidden=hidden)
+        CheckSpec(
+            id=name, kind="assert", data={"code": f"assert f({args}) == {eval(args.replace(',', OPERATORS[operator]))}"}, hidden=hidden
+        )
         for name, args, hidden in made
     )
     return Task(id=name or operator, group_id=operator, kind="python", prompt="Write f.", context={"entry_point": "f"}, checks=checks)

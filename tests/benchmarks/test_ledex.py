@@ -65,7 +65,14 @@ def test_every_arm_learned_from_what_it_says(ran):
     assert kinds["LeDex SFT, no explanation"] == {"ledex-a", "ledex-b"}
     assert kinds["LeDex SFT"] == {"ledex-a", "ledex-b", "ledex-c"}
     assert "ledex-rewards" in kinds["LeDex SFT + PPO"]
-    assert [one["claim"].split()[0] for one in found["directions"]] == ["Training", "Refinement", "Explanations", "Explaining", "PPO", "GRPO"]
+    assert [one["claim"].split()[0] for one in found["directions"]] == [
+        "Training",
+        "Refinement",
+        "Explanations",
+        "Explaining",
+        "PPO",
+        "GRPO",
+    ]
     assert all(one["difference"] is not None for one in found["directions"] if "repair rate" not in one["claim"])
 
 

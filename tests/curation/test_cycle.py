@@ -44,7 +44,9 @@ def test_the_target_is_the_right_program_most_like_the_faulty_one(collected):
     (refine,) = found["cycle-refine"]
     assert refine.messages[-1].content == block(LOOP)
     assert refine.attempts == ("w",)
-    targets = {kinds(collected.store, kinds="refine", target="random", seed=seed)["cycle-refine"][0].messages[-1].content for seed in range(20)}
+    targets = {
+        kinds(collected.store, kinds="refine", target="random", seed=seed)["cycle-refine"][0].messages[-1].content for seed in range(20)
+    }
     assert targets == {block(SUM), block(LOOP)}
 
 

@@ -1,15 +1,15 @@
 """The recipe CYCLE on the run that was collected for LeDex: the data of one run serves another system."""
 
 import pytest
+from tests.operators import task
+from tests.recipes.test_ledex import Stop, stopping
 
 from burnish.core.errors import InputError
+from burnish.core.records import Example
 from burnish.recipes.cycle import CycleConfig, cycle, phases
 from burnish.signals.cycle import BAD
 from burnish.store.jsonl import read_records, write_records
 from burnish.store.runs import RunStore
-from burnish.core.records import Example
-from tests.operators import task
-from tests.recipes.test_ledex import Stop, stopping
 
 
 @pytest.fixture
@@ -18,8 +18,6 @@ def config(pupil, collected, tmp_path):
     write_records(file, [task(operator, f"{operator} again") for operator in ("plus", "over")])
     small = {"batch_size": 8, "per_task": 2, "mixed": 0.5, "rounds": 2, "max_tokens": 12, "trainer": {"save_every": 1}}
     return CycleConfig(model=str(pupil), collected=str(collected), tasks=str(file), **small)
-
-
 
 
 def test_both_phases_run_stop_and_go_on(config, tmp_path):

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from burnish.core.errors import InputError
-from burnish.recipes._work import spread
 from burnish.recipes._demo_records import DemoConfig, DemoResult
+from burnish.recipes._work import spread
 from burnish.recipes.demo import demo
 from burnish.store.runs import RunStore
 from burnish.training.config import TrainConfig

@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 import torch
+from tests.operators import OPERATORS, embed, program, reply, task, tasks
 
 from burnish.cli.main import main
 from burnish.core.errors import InputError
@@ -30,8 +31,6 @@ from burnish.training.journal import learned
 from burnish.training.rollouts import Rollout
 from burnish.verifiers.base import view
 from burnish.verifiers.python import python
-
-from tests.operators import OPERATORS, embed, program, reply, task, tasks
 
 EVERY_STEP = {"save_every": 1}
 
@@ -118,7 +117,9 @@ def test_it_goes_on_wherever_it_was_stopped(config, tmp_path):
     again = msgspec.json.decode((tmp_path / "whole" / "result.json").read_bytes(), type=LedexResult)
     assert again == whole
     page = (tmp_path / "whole" / "report.html").read_text()
-    assert all(words in page for words in ("Success refinement rate", "What the explanations are worth", "Learning by rewards", "A repair: "))
+    assert all(
+        words in page for words in ("Success refinement rate", "What the explanations are worth", "Learning by rewards", "A repair: ")
+    )
     assert "TRL" in page  # provenance
     with pytest.raises(InputError, match="--resume"):
         ledex(tmp_path / "whole", chosen)
@@ -285,7 +286,8 @@ def test_from_the_command_line_by_name_or_file(pupil, collected, held_out, tmp_p
     words += ["measure.samples=1", "measure.max_tokens=16", "measure.problems=0", "measure.formats=['repair']", f"out={out}"]
     assert run_command("train", "ledex", *words, "--resume") == 0  # the same settings, so the same run
     captured = capsys.readouterr()
-    assert "sft" in captured.out and "pass@1 0.000" in captured.out
+    assert "sft" in captured.out
+    assert "pass@1 0.000" in captured.out
     assert run_command("train", "ledx") == 1
     assert "no recipe named 'ledx'" in " ".join(capsys.readouterr().err.split())
 

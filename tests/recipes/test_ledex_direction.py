@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from tests.operators import OPERATORS, program, task
 
 from burnish.core.records import Sampling
 from burnish.curation.ledex import ledex
@@ -15,8 +16,6 @@ from burnish.store.runs import RunStore
 from burnish.training.config import TrainConfig
 from burnish.training.trainer import train
 from burnish.verifiers.python import python
-
-from tests.operators import OPERATORS, program, task
 
 TRAINING = TrainConfig(learning_rate=3e-3, epochs=40, batch_size=8, warmup=5, micro_tokens=4096, save_every=10_000, extendable=False)
 
@@ -71,7 +70,10 @@ def test_the_explanation_names_the_operator_that_the_repair_takes(trained):
     refinement_rate(policy, folder / "explained")
     with RunStore.open(folder / "explained") as store:
         labels = store.labels()
-        named = [any(f"must be {name}." in one.text and OPERATORS[name] in one.artefacts.get("code", "") for name in OPERATORS) for one in store.attempts()]
+        named = [
+            any(f"must be {name}." in one.text and OPERATORS[name] in one.artefacts.get("code", "") for name in OPERATORS)
+            for one in store.attempts()
+        ]
         right = [f"must be {one.task_id.split()[0]}." in one.text for one in store.attempts() if labels[one.id].passed]
     assert sum(named) / len(named) > 0.8
     assert sum(right) / len(right) > 0.9

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.operators import OPERATORS, reply, task
 
 from burnish import api
 from burnish.cli.main import main
@@ -11,9 +12,6 @@ from burnish.models.scripted import scripted
 from burnish.recipes._protocol import folder_of
 from burnish.store.jsonl import write_records
 from burnish.store.runs import RunStore
-
-from tests.operators import OPERATORS, reply, task
-
 
 
 def wrong_for(name):
@@ -113,3 +111,8 @@ def test_a_protocol_that_measures_nothing_is_refused(tmp_path, settings, message
     tasks = settings.pop("tasks", ("humaneval",))
     with pytest.raises(InputError, match=message):
         api.refinement(tasks, tmp_path / "out", **settings)
+
+
+def test_explanations_are_not_measured_where_nobody_wants_to_know(four, tmp_path):
+    result = measured(four, tmp_path / "out", problems=0, embed="there.is.no:encoder")
+    assert (result.explained, list(result.evaluations[str(four)])) == ({}, ["repair", "explain"])

@@ -9,7 +9,9 @@ from burnish.signals.prompts import ask_refinement
 from burnish.signals.repairs import ask_repair, repair_task
 
 WRONG = "def add(a, b):\n    return a - b"
-VERDICT = Verdict.of([Check(id="v1", kind="call", outcome="fail", counterexample=Counterexample(input="add(1, 2)", expected="3", actual="-1"))])
+VERDICT = Verdict.of(
+    [Check(id="v1", kind="call", outcome="fail", counterexample=Counterexample(input="add(1, 2)", expected="3", actual="-1"))]
+)
 
 
 @pytest.mark.parametrize("explain", [False, True])

@@ -17,7 +17,10 @@ def test_by_hand():
 
 def test_the_right_program_that_shares_most_words_wins():
     wrong = "def total(numbers):\n    result = 1\n    for number in numbers:\n        result += number\n    return result"
-    right = ["def total(numbers):\n    return sum(numbers)", "def total(numbers):\n    result = 0\n    for number in numbers:\n        result += number\n    return result"]
+    right = [
+        "def total(numbers):\n    return sum(numbers)",
+        "def total(numbers):\n    result = 0\n    for number in numbers:\n        result += number\n    return result",
+    ]
     found = scores(wrong, right)
     assert found[1] > found[0] > 0
 

@@ -51,7 +51,10 @@ def test_credit_falls_on_the_last_token_of_its_span():
     assert row.credit == ((1, 2.0), (5, 1.5))  # the end of the turn is the sixth token
     assert row.reward == 0
     assert recorded_row(answer("ab", credit=[[0, -1.0], [99, -2.0]]), ByteRenderer()).credit == ((2, -3.0),)
-    assert (recorded_row(answer("ab", reward=2), ByteRenderer()).reward, recorded_row(answer("ab", reward=2), ByteRenderer()).credit) == (2, None)
+    assert (recorded_row(answer("ab", reward=2), ByteRenderer()).reward, recorded_row(answer("ab", reward=2), ByteRenderer()).credit) == (
+        2,
+        None,
+    )
 
 
 def test_sampled_tokens_are_used_as_they_are():
@@ -63,7 +66,9 @@ def test_sampled_tokens_are_used_as_they_are():
 @pytest.mark.parametrize("cut", [0, 1])
 def test_advantages_by_hand(cut):
     """|e| = 2, then a blank, two letters and the end: R(e) = 2, R(r) = 1.5, no critic, gamma .99."""
-    stream = RecordedStream([answer("ab cd", credit=[[2, 2.0], [0, 1.5]])], ByteRenderer(), changed(SPANS, advantage_options={"kl": 0.0, "cut": cut}))
+    stream = RecordedStream(
+        [answer("ab cd", credit=[[2, 2.0], [0, 1.5]])], ByteRenderer(), changed(SPANS, advantage_options={"kl": 0.0, "cut": cut})
+    )
     (row,) = asyncio.run(stream.deliver(0, Order(score=no_value))).rows
     code = [1.5 * 0.99**left for left in (3, 2, 1, 0)]
     reaches = 0.0 if cut else 0.99 * code[0]
@@ -112,7 +117,11 @@ def test_a_critic_alone_leaves_the_policy_as_it_was(make_policy, tmp_path):
 
 
 def test_a_resumed_run_ends_with_the_same_weights(make_policy, tmp_path):
-    data = [answer("abab", "1", credit=[[2, 3.0], [0, 1.0]]), answer("cd", "2", prompt="b", credit=[[0, -3.0]]), answer("e", "3", prompt="c", credit=[[0, 1.0]])]
+    data = [
+        answer("abab", "1", credit=[[2, 3.0], [0, 1.0]]),
+        answer("cd", "2", prompt="b", credit=[[0, -3.0]]),
+        answer("e", "3", prompt="c", credit=[[0, 1.0]]),
+    ]
     config = changed(SPANS, advantage_options={"kl": 0.2})
     whole, half, resumed = make_policy(), make_policy(), make_policy()
     train(whole, tmp_path / "whole", config, recorded=data)

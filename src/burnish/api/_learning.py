@@ -40,7 +40,9 @@ def curate(
     if against:
         write_records(left_out_file(out), left_out)
     if not examples:
-        why = "all that came out overlaps with the evaluation tasks" if left_out else f"no verified attempt there fits the curation {kind!r}"
+        why = (
+            "all that came out overlaps with the evaluation tasks" if left_out else f"no verified attempt there fits the curation {kind!r}"
+        )
         raise InputError(f"No example came out of {', '.join(map(str, runs))}: {why}.")
     write_records(out, examples)
     return examples

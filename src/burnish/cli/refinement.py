@@ -76,9 +76,8 @@ def refinement(
 
 def _show(worth: Explained) -> None:
     like, use = worth.similarity, worth.usefulness
-    if like is not None:
-        near = "none verified to compare with" if like.mean is None else f"{_interval(like.mean)} over {like.compared} of {like.explanations}"
-        stdout.print(f"explanations, similarity to verified ones: {near}")
+    near = "none verified to compare with" if like.mean is None else f"{_interval(like.mean)} over {like.compared} of {like.explanations}"
+    stdout.print(f"explanations, similarity to verified ones: {near}")
     if use is not None:
         stdout.print(
             f"a fresh model repairs {_interval(use.nothing)} told nothing, {_interval(use.explanation)} told the explanation, "

@@ -33,9 +33,9 @@ def run(
 ) -> None:
     """Train as a TOML file says, or run a recipe: a published system from tasks to an evaluated model. `run` may be left out.
 
-    Example: burnish train plan.toml train.learning_rate=1e-5 train.controller=sasr out=runs/sasr
+    Example: burnish train run plan.toml train.learning_rate=1e-5 train.controller=sasr out=runs/sasr
 
-    Example: burnish train ledex --quick rl=grpo out=runs/ledex
+    Example: burnish train run ledex --quick rl=grpo out=runs/ledex
 
     Args:
         plan: Name of a recipe (see `burnish list recipes`), or a TOML file. A file that says `recipe = "ledex"` has the

@@ -67,7 +67,7 @@ def ledex_rewards(
     examples: list[Example] = []
     for task in store.tasks():
         attempts = list(store.attempts(task_id=task.id))
-        remembered = _remembering(encoder, [explanation_of(attempt) for attempt in attempts if attempt.op == "refine"])
+        remembered = remembering(encoder, [explanation_of(attempt) for attempt in attempts if attempt.op == "refine"])
         pay = partial(repair_reward, embed=remembered, scale=chosen, guarded=guarded)
         for repairs in by_wrong(attempts, labels, visible):
             examples += _examples(task, repairs, pay, gold=unrepaired == "gold")
@@ -164,7 +164,7 @@ def _example(repair: Repair, reward: RepairReward, references: str) -> Example:
     )
 
 
-def _remembering(embed: Embed, texts: Sequence[str]) -> Embed:
+def remembering(embed: Embed, texts: Sequence[str]) -> Embed:
     """`embed` for these texts, each of which goes through the encoder once."""
     import torch
 

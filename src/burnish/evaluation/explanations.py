@@ -14,6 +14,7 @@ from burnish.core.errors import InputError
 from burnish.core.records import Attempt, Record, Task
 from burnish.core.seeds import derive_seed
 from burnish.curation._select import explanation_of, same_program
+from burnish.curation.ledex_rewards import remembering
 from burnish.evaluation.metrics import Interval, bootstrap_interval, paired_interval
 from burnish.evaluation.report import Evaluation
 from burnish.signals.feedback import feedback
@@ -64,6 +65,7 @@ def similarity(store: RunStore, verified_in: Sequence[RunStore], embed: Embed, *
     """
     known = [pair for other in {one.path: one for one in (*verified_in,)}.values() for pair in _verified(other)]
     written = [(wrong, attempt) for wrong, attempt in _repairs(store) if explanation_of(attempt)]
+    look_up = remembering(embed, [*(text for _, _, text in known), *(explanation_of(attempt) for _, attempt in written)])
     cosines: dict[str, list[float]] = {}
     exact = 0
     for wrong, attempt in written:
@@ -71,7 +73,7 @@ def similarity(store: RunStore, verified_in: Sequence[RunStore], embed: Embed, *
         same = [text for peer_wrong, text in peers if peer_wrong == same_program(wrong_code(wrong))]
         if peers:
             exact += bool(same)
-            cosine = explanation_similarity(explanation_of(attempt), same or [text for _, text in peers], embed)
+            cosine = explanation_similarity(explanation_of(attempt), same or [text for _, text in peers], look_up)
             cosines.setdefault(attempt.task_id, []).append(cosine)
     rewards = {task: [explanation_reward(one, scale) for one in found] for task, found in cosines.items()}
     return Similarity(
@@ -97,7 +99,12 @@ def explained_problems(store: RunStore, *, most: int = 50, seed: int = 0) -> lis
             by_task.setdefault(attempt.task_id, []).append((wrong, text))
     if len(by_task) < 2:
         return []
-    chosen = [(turn, name, *found[turn]) for turn in range(max(map(len, by_task.values()))) for name, found in by_task.items() if turn < len(found)]
+    chosen = [
+        (turn, name, *found[turn])
+        for turn in range(max(map(len, by_task.values())))
+        for name, found in by_task.items()
+        if turn < len(found)
+    ]
     problems = []
     for _, name, wrong, text in chosen[:most]:
         rng = random.Random(derive_seed(seed, wrong.id, "other explanation"))

@@ -14,7 +14,6 @@ from burnish.viewer import render_page
 from burnish.viewer.blocks import Block, Notice, Prose
 from burnish.viewer.figures import comparison_table, metric_curves, refinement_table, task_changes
 
-
 THIN = "This is the thin demo: few tasks, few samples, few steps. Its intervals are wide; run `burnish demo` for the whole."
 
 

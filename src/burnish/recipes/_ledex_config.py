@@ -31,7 +31,9 @@ class Collect(Record, forbid_unknown_fields=True):
     max_tokens: Annotated[int, ours()] = 160
 
     def __post_init__(self) -> None:
-        _at_least("collect", self, 1, "answers", "wrong", "repairs", "max_tokens")
+        for name in ("answers", "wrong", "repairs", "max_tokens"):
+            if getattr(self, name) < 1:
+                raise InputError(f"collect.{name} = {getattr(self, name)}: it must be at least 1.")
 
     @property
     def sampling(self) -> Sampling:
@@ -214,9 +216,3 @@ class LedexConfig(RecipeConfig):
             grpo=Grpo(steps=1, tasks_per_step=2, group_size=4),
             measure=Protocol.quick(),
         )
-
-
-def _at_least(what: str, record: Record, least: int, *names: str) -> None:
-    for name in names:
-        if getattr(record, name) < least:
-            raise InputError(f"{what}.{name} = {getattr(record, name)}: it must be at least {least}.")

@@ -74,7 +74,9 @@ def _refinement(result: LedexResult) -> Table:
     ]
     columns = ("Model", "Tasks", "Asked to", "Round", "pass@1 before", "pass@1 after", "Success refinement rate", "Repaired", "Regressions")
     counts = {one.tasks for *_, evaluation in _forms(result) for after in evaluation.rounds for one in after.pass_at_k}
-    note = "After round r the sample set is the passed originals and the latest repairs of the failed ones. Rate: repaired / failing originals."
+    note = (
+        "After round r the samples are the passed originals and the latest repairs of the failed ones. Rate: repaired / failing originals."
+    )
     return Table(heading="Refinement", columns=columns, rows=tuple(rows), interval=interval_name(counts), note=note)
 
 
@@ -98,7 +100,17 @@ def _worth(result: LedexResult) -> Iterator[Table]:
     if not found:
         return
     counts = [part.tasks for _, _, one in found for part in (one.similarity, one.usefulness) if part is not None]
-    columns = ("Model", "Tasks", "Similarity", "R(e)", "Fresh model repairs: told nothing", "told it", "told another", "Gain", "over another")
+    columns = (
+        "Model",
+        "Tasks",
+        "Similarity",
+        "R(e)",
+        "Fresh model repairs: told nothing",
+        "told it",
+        "told another",
+        "Gain",
+        "over another",
+    )
     note = (
         "Similarity: mean cosine to the explanations of verified repairs of the same wrong program, else of the task. Use: repair rate of "
         "the model before training on the same wrong programs. A gain over another task's explanation is what the content brings."
@@ -109,7 +121,7 @@ def _worth(result: LedexResult) -> Iterator[Table]:
 
 def _explained(one: Explained) -> tuple[Cell, ...]:
     like, use = one.similarity, one.usefulness
-    similar: list[Interval | None] = [None, None] if like is None else [like.mean, like.reward]
+    similar = (like.mean, like.reward)
     rates: list[Interval | None] = [None] * 3 if use is None else [use.nothing, use.explanation, use.other]
     gains: list[Interval | None] = [None] * 2 if use is None else [use.gain, use.over_other]
     return (

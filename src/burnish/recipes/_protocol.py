@@ -39,13 +39,14 @@ class Protocol(Record, forbid_unknown_fields=True):
     max_tokens: Annotated[int, ours()] = 160
     formats: Annotated[tuple[Format, ...], paper("with and without an explanation")] = ("repair", "explain")
     ks: Annotated[tuple[int, ...], ours("1, 10 and 100 in the paper; those above `samples` are left out")] = (1, 2, 5, 10)
-    problems: Annotated[int, ours("wrong programs for which an explanation's use is measured; 0: not measured")] = 24
+    problems: Annotated[int, ours("wrong programs on which explanations are tried; 0: explanations are not measured")] = 24
     draws: Annotated[int, ours("repairs of each by the fresh model")] = 2
 
     def __post_init__(self) -> None:
         if not self.tasks or not self.formats or min(self.samples, self.rounds, self.draws) < 1 or self.problems < 0:
             raise InputError(
-                f"To measure, tasks and formats must not be empty, samples, rounds and draws be at least 1, and problems not negative; found {self}."
+                "To measure, tasks and formats must not be empty, samples, rounds and draws be at least 1, and problems not negative; "
+                f"found {self}."
             )
 
     @classmethod
@@ -58,15 +59,20 @@ class Protocol(Record, forbid_unknown_fields=True):
         return {name: spread(load_tasks(name), self.limit) for name in self.tasks}
 
     @property
+    def weighs_explanations(self) -> bool:
+        """Whether it is measured what explanations are worth."""
+        return "explain" in self.formats and self.problems > 0
+
+    @property
     def sampling(self) -> Sampling:
         """How answers and repairs are drawn."""
         return Sampling(temperature=self.temperature, max_tokens=self.max_tokens, stop=STOP)
 
 
 class Explained(Record):
-    """What a model's explanations are worth. None: it was not, or could not be measured."""
+    """What a model's explanations are worth. `usefulness` None: fewer than two tasks have explained failures."""
 
-    similarity: Similarity | None = None
+    similarity: Similarity
     usefulness: Usefulness | None = None
 
 
@@ -104,25 +110,24 @@ def explained(
     protocol: Protocol,
     seed: int,
     *,
-    embed: Embed | None,
+    embed: Callable[[], Embed],
     scale: Scale,
     fresh: Callable[[], Policy],
 ) -> dict[str, dict[str, Explained]]:
     """What the explanations of `models` are worth, by model and task set, from their runs in the format `explain`.
 
-    Verified explanations are those of all these models on the same tasks. `fresh` loads the model that is told explanations. Without
-    `embed` there is no similarity.
+    Verified explanations are those of all these models on the same tasks. `fresh` loads the model that is told explanations.
     """
     found: dict[str, dict[str, Explained]] = {model: {} for model in models}
-    if "explain" not in protocol.formats:
+    if not protocol.weighs_explanations:
         return found
-    helper = _Helper(work, title, protocol, seed, fresh)
+    helper, encoder = _Helper(work, title, protocol, seed, fresh), embed()
     try:
         for name in protocol.tasks:
             with ExitStack() as opened:
                 runs = {model: opened.enter_context(RunStore.open(work.folder / folder_of(model, name, "explain"))) for model in models}
                 for model, store in runs.items():
-                    like = None if embed is None else similarity(store, [*runs.values()], embed, scale=scale)
+                    like = similarity(store, [*runs.values()], encoder, scale=scale)
                     found[model][name] = Explained(similarity=like, usefulness=helper.usefulness(model, name, store))
     finally:
         helper.close()
@@ -137,9 +142,7 @@ class _Helper:
         self._policy: Policy | None = None
 
     def usefulness(self, model: str, tasks: str, store: RunStore) -> Usefulness | None:
-        """None if nothing is to be measured, or if fewer than two tasks have explained failures."""
-        if not self._protocol.problems:
-            return None
+        """None if fewer than two tasks have explained failures."""
         problems = explained_problems(store, most=self._protocol.problems, seed=self._seed)
         if not problems:
             return None
@@ -157,7 +160,9 @@ class _Helper:
             seed=derive_seed(self._seed, "usefulness"),
         )
         what = told or "nothing"
-        folder = self._work.solve(self._title.format(f"{run} told {what}"), f"{run}-told-{what}", problems, config, of=tasks, policy=self._policy)
+        folder = self._work.solve(
+            self._title.format(f"{run} told {what}"), f"{run}-told-{what}", problems, config, of=tasks, policy=self._policy
+        )
         with RunStore.open(folder) as opened:
             return evaluate(opened)
 

@@ -52,8 +52,6 @@ def measure_refinement(
     `embed` is another sentence encoder's import path, with the scale from `low` to `high`. Raises `InputError` if the folder holds
     another measurement, `Unavailable` if explanations are to be compared and the sentence encoder is not installed.
     """
-    with_explanations = "explain" in protocol.formats
-    encoder = encoder_of(embed or None) if with_explanations else None
     scale = scale_of("minilm", low, high, own=not embed)
     manifest = {"kind": "refinement", "model": _name(model), "fresh": _name(fresh), "seed": seed, "protocol": msgspec.to_builtins(protocol)}
     with open_run(folder / "log", manifest, resume=resume) as log:
@@ -62,7 +60,7 @@ def measure_refinement(
         try:
             work = Work(folder, policy, log, stage)
             evaluations = refine(work, "measure {}", RUN, protocol, seed)
-            load_fresh = partial(_loaded, fresh)
+            load_fresh, encoder = partial(_loaded, fresh), partial(encoder_of, embed or None)
             worth = explained(work, "explanations: {}", [RUN], protocol, seed, embed=encoder, scale=scale, fresh=load_fresh)
         finally:
             asyncio.run(policy.aclose())

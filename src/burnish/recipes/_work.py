@@ -82,7 +82,8 @@ class Work:
 
             def note(stats: StepStats) -> None:
                 self.log.add_metrics(name, stats.step, numbers(stats))
-                reward = next((stream.reward_mean for stream in stats.streams.values() if stream.reward_mean is not None), None)
+                earned = [stream.reward_parts.get("credit", stream.reward_mean) for stream in stats.streams.values()]
+                reward = next((value for value in earned if value is not None), None)
                 update(stats.step, stats.steps, f"loss {stats.loss:.3f}" if reward is None else f"reward {reward:.3f}")
 
             def keep(step: int, rollouts: Sequence[Rollout]) -> None:

@@ -109,7 +109,7 @@ class Chosen(NamedTuple):
 
 
 def chosen(name: str, text: bytes = b"", overrides: Sequence[str] = (), *, quick: bool = False) -> Chosen:
-    """The recipe `name` (or an import path) with what a TOML text and `key=value` words say. `out` and `recipe` are keys beside its settings.
+    """The recipe `name` (or an import path) as a TOML text and `key=value` words set it. `out` and `recipe` are keys beside its settings.
 
     Raises `UnknownName` for no recipe, `InputError` for an unknown setting or a value that it cannot have.
     """
@@ -153,5 +153,7 @@ def _check_known(values: Mapping[str, Any], config: Record, prefix: str) -> None
         part = getattr(config, name)
         if isinstance(part, Record):
             if not isinstance(value, Mapping):
-                raise InputError(f"{prefix}{name} is a table of settings, not {value!r}. Write {prefix}{name}.{part.__struct_fields__[0]}=…")
+                raise InputError(
+                    f"{prefix}{name} is a table of settings, not {value!r}. Write {prefix}{name}.{part.__struct_fields__[0]}=…"
+                )
             _check_known(value, part, f"{prefix}{name}.")

@@ -2,8 +2,8 @@
 
     measure -> curate -> Phase I -> Phase II -> measure -> result.json, report.html
 
-Source: arXiv 2403.18746. The collected run is any run with right and wrong answers, for example that of the recipe `ledex`: so faulty programs
-are the base model's and not, as in the paper, the Phase-I model's. Every stage resumes where it stopped.
+Source: arXiv 2403.18746. The collected run is any run with right and wrong answers, for example that of the recipe `ledex`: so
+faulty programs are the base model's and not, as in the paper, the Phase-I model's. Every stage resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def cycle(folder: Path, config: CycleConfig = CycleConfig(), *, resume: bool = F
     Raises `InputError` if no collected run is given, if nothing can be learned from it, or if the folder holds another run.
     """
     if not config.collected:
-        raise InputError("CYCLE learns from a collected run. Give one: collected=runs/ledex/collect, or make it with `burnish solve collect`.")
+        raise InputError(
+            "CYCLE learns from a collected run. Give one: collected=runs/ledex/collect, or make it with `burnish solve collect`."
+        )
     with open_run(folder / "train", {"kind": "cycle", "config": msgspec.to_builtins(config)}, resume=resume) as log:
         with stage("load the model"):
             policy = load_model(config.model, needs=["training"])
@@ -141,7 +143,9 @@ def phases(examples: list[Example], config: CycleConfig) -> tuple[list[Example],
     """What Phase I and Phase II learn from. Raises `InputError` if there is no faulty program to refine."""
     kinds = {name: [example for example in examples if example.kind == f"cycle-{name}"] for name in ("solve", "refine", "keep")}
     if not kinds["refine"]:
-        raise InputError(f"{config.collected} holds no faulty program of a task with a right one. Collect more, from tasks apart from {config.tasks}.")
+        raise InputError(
+            f"{config.collected} holds no faulty program of a task with a right one. Collect more, from tasks apart from {config.tasks}."
+        )
     again = random.Random(derive_seed(config.seed, "mixed")).sample(kinds["solve"], round(config.mixed * len(kinds["solve"])))
     return kinds["solve"], [*kinds["refine"], *kinds["keep"], *again]
 
@@ -191,7 +195,10 @@ def _page(result: CycleResult, log: RunStore) -> str:
         refinement_table(result.before),
         refinement_table(result.after),
         task_changes(result.before, result.after),
-        *(metric_curves(f"Loss of {name}", log.metrics(name), {"loss": "loss per token"}, from_zero=True) for name in ("phase-1", "phase-2")),
+        *(
+            metric_curves(f"Loss of {name}", log.metrics(name), {"loss": "loss per token"}, from_zero=True)
+            for name in ("phase-1", "phase-2")
+        ),
         examples_table(result.examples, f"{result.left_out} tasks of the collected run gave no example."),
         settings_table(config),
         seconds_table(result.seconds),

@@ -193,15 +193,13 @@ class _Ledex:
 
     def _worth(self) -> dict[str, Any]:
         rewards = self.config.rewards
-        if not self.config.measure.problems:
-            return {}
         return explained(
             self.work,
             "explanations: {}",
             [*self.evaluations],
             self.config.measure,
             self.config.seed,
-            embed=encoder_of(rewards.embed or None),
+            embed=partial(encoder_of, rewards.embed or None),
             scale=scale_of(rewards.scale, rewards.low, rewards.high, own=not rewards.embed),
             fresh=partial(load_model, self.config.model),
         )

@@ -31,7 +31,9 @@ def ask_repair(task: Task, *, explain: bool = False, told: str = "") -> tuple[Me
     """
     for name in ("wrong", "failure", *([told] if told else [])):
         if not isinstance(task.context.get(name), str):
-            raise InputError(f"Task {task.id!r} has no text {name!r} in its context. Make tasks of repair with signals.repairs.repair_task.")
+            raise InputError(
+                f"Task {task.id!r} has no text {name!r} in its context. Make tasks of repair with signals.repairs.repair_task."
+            )
     failure = task.context["failure"]
     words = TOLD.format(failure, task.context[told].strip()) if told else failure
     return shown_back(task, task.context["wrong"], words, explain=explain)

@@ -17,7 +17,7 @@ from burnish.strategies.base import Judge, Writer
 async def explained_repair(
     task: Task, policy: Writer, verifier: Judge, budget: Meter, rng: random.Random, *, told: str = "", explain: bool = False
 ) -> Attempt:
-    """Hand in the one repair. `told` names the text of the task's context that is said beside the failure; `explain` asks to explain first."""
+    """Hand in the one repair. `told` names the text of the context that is said beside the failure; `explain` asks to explain first."""
     attempt = await policy.write(ask_repair(task, explain=explain, told=told), op="refine")
     await verifier.verify(attempt)
     return attempt

@@ -1,7 +1,7 @@
 """Okapi BM25: which of several texts has most in common with another, rare words counting more (Robertson and Zaragoza 2009).
 
-    score = sum over distinct words w of the query: idf(w) f (k1 + 1) / (f + k1 (1 - b + b length / mean length))
-    idf(w) = ln(1 + (N - n + 1/2) / (n + 1/2)), f = times that w is in the text, n of the N texts have it
+score = sum over distinct words w of the query: idf(w) f (k1 + 1) / (f + k1 (1 - b + b length / mean length))
+idf(w) = ln(1 + (N - n + 1/2) / (n + 1/2)), f = times that w is in the text, n of the N texts have it
 """
 
 from __future__ import annotations

@@ -52,11 +52,12 @@ def make_streams(options: Options, policy: Policy, config: TrainConfig, crew: Cr
     unused = {name for name in STREAMS if all(stage.controller is None and stage.mix.get(name, 1.0) == 0 for stage in config.plan())}
     if (examples := options.get("examples")) and "sft" not in unused:
         streams.append(SupervisedStream(examples, renderer, config))
-    if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
+    rollouts, recorded = options.get("rollouts"), options.get("recorded")
+    if rollouts is not None and recorded:
+        raise InputError("The stream rl learns from fresh rollouts or from recorded answers, not from both. Leave one of them out.")
+    if rollouts is not None and "rl" not in unused:
         streams.append(RolloutStream(rollouts, policy, config, crew))
-    if (recorded := options.get("recorded")) and "rl" not in unused:
-        if rollouts is not None:
-            raise InputError("The stream rl learns from fresh rollouts or from recorded answers, not from both. Leave one of them out.")
+    if recorded and "rl" not in unused:
         streams.append(RecordedStream(recorded, renderer, config))
     pairs, judged = options.get("preferences", ()), options.get("judged", ())
     if (pairs or judged) and "preference" not in unused:

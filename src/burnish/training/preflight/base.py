@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-
 from burnish.core.errors import BurnishError, InputError
 from burnish.core.records import Check, Diagnostic, Example
 from burnish.training._adapters import known_adapter

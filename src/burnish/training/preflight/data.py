@@ -11,8 +11,8 @@ from burnish.core.errors import InputError
 from burnish.core.records import Example, Message
 from burnish.core.seeds import content_hash
 from burnish.training._forward import TokenScorer
-from burnish.training._rows import supervised_row
 from burnish.training._recorded_stream import RecordedStream
+from burnish.training._rows import supervised_row
 from burnish.training._streams import ExampleStream, PreferenceStream, ValueStream
 from burnish.training.preflight.base import Setup, Skipped, Warned
 
