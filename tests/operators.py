@@ -31,7 +31,7 @@ def reply(operator, explained=False):
     return f"{f'It must be {operator}.{chr(10) * 2}' if explained else ''}```python\n{program(operator)}\n```"
 
 
-def task(operator, name=None):
+def task(operator, name=None, prompt="Write f."):
     """All tasks are worded alike: which operator is meant, only a failing test tells."""
     made = [("v", "6, 2", False), ("h", "9, 3", True)]
     checks = tuple(
@@ -40,19 +40,29 @@ def task(operator, name=None):
         )
         for name, args, hidden in made
     )
-    return Task(id=name or operator, group_id=operator, kind="python", prompt="Write f.", context={"entry_point": "f"}, checks=checks)
+    return Task(id=name or operator, group_id=operator, kind="python", prompt=prompt, context={"entry_point": "f"}, checks=checks)
+
+
+def held_out(*operators):
+    """Tasks of the same world under other names and in other words, so that they overlap with none that is learned from."""
+    return [task(operator, f"{operator} again", "Give f.") for operator in operators]
 
 
 def tasks():
     return [task(operator) for operator in OPERATORS]
 
 
+def meant_by(feedback):
+    """The operator that a failing test asks for."""
+    expected = feedback.split("it should return ")[1].split(".")[0]
+    return next(name for name, sign in OPERATORS.items() if str(eval(f"6 {sign} 2")) == expected)
+
+
 def teach(messages, seed):
     """Answers by chance, and repairs that know which operator the failing test asks for."""
     if len(messages) == 1:
         return reply([*OPERATORS][seed % 4])
-    expected = messages[-1].content.split(" == ")[1].split()[0]
-    meant = next(name for name, sign in OPERATORS.items() if str(eval(f"6 {sign} 2")) == expected)
+    meant = meant_by(messages[-1].content)
     return reply(meant if seed % 3 else [*OPERATORS][seed % 4], "explain" in messages[-1].content)
 
 
@@ -79,7 +89,7 @@ def _texts():
 @pytest.fixture(scope="session")
 def pupil(tmp_path_factory):
     """Folder of a random two-layer model whose words are those of this world."""
-    word = r"\w+|[^\w\s]+|\s"
+    word = r" ?\w+| ?[^\w\s]+|\s"
     splitter = pre_tokenizers.Split(Regex(word), "isolated")
     words = sorted({piece for text in _texts() for piece, _ in splitter.pre_tokenize_str(text)})
     vocabulary = {token: index for index, token in enumerate([*SPECIAL, "?", *words])}

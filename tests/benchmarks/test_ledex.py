@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks._ledex_report import ARMS, BASE, Direction
-from tests.operators import task
+from tests.operators import held_out
 
 from benchmarks import ledex
 from burnish.core.errors import InputError
@@ -30,7 +30,7 @@ def one_thread():
 def ran(pupil, collected, tmp_path_factory):
     """The options of a whole run of all arms."""
     folder = tmp_path_factory.mktemp("ledex")
-    write_records(folder / "held-out.jsonl", [task(name, f"{name} again") for name in ("plus", "over")])
+    write_records(folder / "held-out.jsonl", held_out("plus", "over"))
     options = ledex.Options(
         seeds=(SEED,),
         tasks=(str(folder / "held-out.jsonl"),),

@@ -1,7 +1,7 @@
 """The recipe CYCLE on the run that was collected for LeDex: the data of one run serves another system."""
 
 import pytest
-from tests.operators import task
+from tests.operators import held_out
 from tests.recipes.test_ledex import Stop, stopping
 
 from burnish.core.errors import InputError
@@ -15,7 +15,7 @@ from burnish.store.runs import RunStore
 @pytest.fixture
 def config(pupil, collected, tmp_path):
     file = tmp_path / "held-out.jsonl"
-    write_records(file, [task(operator, f"{operator} again") for operator in ("plus", "over")])
+    write_records(file, held_out("plus", "over"))
     small = {"batch_size": 8, "per_task": 2, "mixed": 0.5, "rounds": 2, "max_tokens": 12, "trainer": {"save_every": 1}}
     return CycleConfig(model=str(pupil), collected=str(collected), tasks=str(file), **small)
 

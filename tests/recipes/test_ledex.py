@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 import torch
-from tests.operators import OPERATORS, embed, program, reply, task, tasks
+from tests.operators import OPERATORS, embed, held_out, program, reply, task, tasks
 
 from burnish.cli.main import main
 from burnish.core.errors import InputError
@@ -36,15 +36,15 @@ EVERY_STEP = {"save_every": 1}
 
 
 @pytest.fixture(scope="module")
-def held_out(tmp_path_factory):
+def measured(tmp_path_factory):
     """Two tasks of the same world under other names."""
     file = tmp_path_factory.mktemp("held-out") / "held-out.jsonl"
-    write_records(file, [task(operator, f"{operator} again") for operator in ("plus", "over")])
+    write_records(file, held_out("plus", "over"))
     return file
 
 
 @pytest.fixture
-def config(pupil, collected, held_out):
+def config(pupil, collected, measured):
     """`config(**changes)`: small in everything."""
 
     def make(**changes):
@@ -55,7 +55,7 @@ def config(pupil, collected, held_out):
             "rewards": Rewards(embed="tests.operators:embed", low=0.0, high=1.0),
             "ppo": Ppo(epochs=1, batch_size=6, critic_steps=1, steps=1, group_size=2, trainer=EVERY_STEP),
             "grpo": Grpo(steps=1, tasks_per_step=2, group_size=2),
-            "measure": Protocol(tasks=(str(held_out),), samples=1, max_tokens=16, formats=("explain",), problems=0),
+            "measure": Protocol(tasks=(str(measured),), samples=1, max_tokens=16, formats=("explain",), problems=0),
         }
         return LedexConfig(**{**fields, **changes})
 
@@ -273,16 +273,16 @@ def run_command(*arguments):
     return stopped.value.code or 0
 
 
-def test_from_the_command_line_by_name_or_file(pupil, collected, held_out, tmp_path, capsys):
+def test_from_the_command_line_by_name_or_file(pupil, collected, measured, tmp_path, capsys):
     file, out = tmp_path / "small.toml", tmp_path / "out"
     file.write_text(
         f'recipe = "ledex"\nmodel = "{pupil}"\ncollected = "{collected}"\nrl = "none"\n[sft]\nepochs = 1\n'
-        f'[measure]\ntasks = ["{held_out}"]\nsamples = 1\nmax_tokens = 16\nproblems = 0\nformats = ["repair"]\n'
+        f'[measure]\ntasks = ["{measured}"]\nsamples = 1\nmax_tokens = 16\nproblems = 0\nformats = ["repair"]\n'
     )
     assert run_command("train", file, f"out={out}", "sft.batch_size=16", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["config"]["sft"]["batch_size"] == 16
-    words = [f"model={pupil}", f"collected={collected}", "rl=none", "sft.epochs=1", "sft.batch_size=16", f"measure.tasks=['{held_out}']"]
+    words = [f"model={pupil}", f"collected={collected}", "rl=none", "sft.epochs=1", "sft.batch_size=16", f"measure.tasks=['{measured}']"]
     words += ["measure.samples=1", "measure.max_tokens=16", "measure.problems=0", "measure.formats=['repair']", f"out={out}"]
     assert run_command("train", "ledex", *words, "--resume") == 0  # the same settings, so the same run
     captured = capsys.readouterr()

@@ -7,7 +7,6 @@ from tests.operators import OPERATORS, program, task
 
 from burnish.core.records import Sampling
 from burnish.curation.ledex import ledex
-from burnish.evaluation import evaluate
 from burnish.models import load
 from burnish.runs import SolveConfig, solve
 from burnish.signals.feedback import feedback
@@ -17,7 +16,7 @@ from burnish.training.config import TrainConfig
 from burnish.training.trainer import train
 from burnish.verifiers.python import python
 
-TRAINING = TrainConfig(learning_rate=3e-3, epochs=40, batch_size=8, warmup=5, micro_tokens=4096, save_every=10_000, extendable=False)
+TRAINING = TrainConfig(learning_rate=5e-3, epochs=36, batch_size=4, warmup=5, micro_tokens=4096, save_every=10_000, extendable=False)
 
 
 def problems(told=True):
@@ -29,51 +28,44 @@ def problems(told=True):
                 yield repair_task(task(meant), f"{meant} not {wrong}", program(wrong), failure)
 
 
-def refinement_rate(policy, folder, told=True):
-    config = SolveConfig(
-        strategy="explained_repair", options={"explain": True}, samples=4, sampling=Sampling(temperature=1.0, max_tokens=48)
-    )
+def repaired(policy, folder, told=True):
+    """The share of repairs that pass, and what each says: its task's operator, its text, its program, whether it passes."""
+    sampling = Sampling(temperature=0.3, max_tokens=48)
+    config = SolveConfig(strategy="explained_repair", options={"explain": True}, samples=2, sampling=sampling)
     with RunStore.create(folder, {}) as store:
         asyncio.run(solve(list(problems(told)), policy, python, store, config))
-        return evaluate(store)
+        labels = store.labels()
+        said = [(one.task_id.split()[0], one.text, one.artefacts.get("code", ""), labels[one.id].passed) for one in store.attempts()]
+    return sum(passed for *_, passed in said) / len(said), said
 
 
 @pytest.fixture(scope="module")
-def trained(collected, pupil, tmp_path_factory):
-    """The rate before; then the trained policy."""
+def measured(collected, pupil, tmp_path_factory):
+    """By name what was repaired: before and after training, and after it without feedback."""
     folder = tmp_path_factory.mktemp("direction")
     policy = load(str(pupil), needs=["training"])
-    before = refinement_rate(policy, folder / "before")
+    found = {"before": repaired(policy, folder / "before")}
     with RunStore.open(collected) as store:
-        examples = ledex(store, kinds="bc", per_task=9, per_wrong=1)
+        examples = ledex(store, kinds="c", per_task=9, per_wrong=1)
     train(policy, folder / "sft", TRAINING, examples=examples)
-    yield before, policy, folder
+    found |= {"after": repaired(policy, folder / "after"), "blind": repaired(policy, folder / "blind", told=False)}
     asyncio.run(policy.aclose())
+    return found
 
 
-def test_imitation_raises_the_refinement_rate_from_chance(trained):
+@pytest.mark.slow
+def test_imitation_raises_the_refinement_rate_from_chance(measured):
     """By chance one of three other operators is right; a random model does not even write a program."""
-    before, policy, folder = trained
-    after = refinement_rate(policy, folder / "after")
-    assert before.answers.pass_at_k[0].value < 0.05
-    assert after.answers.pass_at_k[0].value > 0.8
+    assert measured["before"][0] < 0.05
+    assert measured["after"][0] > 0.7
 
 
-def test_without_feedback_it_falls_back_to_chance(trained):
-    _, policy, folder = trained
-    blind = refinement_rate(policy, folder / "blind", told=False)
-    assert blind.answers.pass_at_k[0].value < 0.5
+@pytest.mark.slow
+def test_without_feedback_it_falls_back_to_chance(measured):
+    assert measured["blind"][0] < 0.45
 
 
-def test_the_explanation_names_the_operator_that_the_repair_takes(trained):
-    _, policy, folder = trained
-    refinement_rate(policy, folder / "explained")
-    with RunStore.open(folder / "explained") as store:
-        labels = store.labels()
-        named = [
-            any(f"must be {name}." in one.text and OPERATORS[name] in one.artefacts.get("code", "") for name in OPERATORS)
-            for one in store.attempts()
-        ]
-        right = [f"must be {one.task_id.split()[0]}." in one.text for one in store.attempts() if labels[one.id].passed]
-    assert sum(named) / len(named) > 0.8
-    assert sum(right) / len(right) > 0.9
+@pytest.mark.slow
+def test_the_explanation_names_the_operator_that_is_meant(measured):
+    passing = [f"must be {meant}." in text for meant, text, _, passed in measured["after"][1] if passed]
+    assert sum(passing) / len(passing) > 0.8

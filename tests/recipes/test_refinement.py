@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.operators import OPERATORS, reply, task
+from tests.operators import OPERATORS, meant_by, reply, task
 
 from burnish import api
 from burnish.cli.main import main
@@ -22,8 +22,7 @@ def pupil(messages, seed):
     """Always answers `plus`; repairs by the failing test, but only what should be `minus`; explanations are always right."""
     if len(messages) == 1:
         return reply("plus")
-    expected = messages[-1].content.split(" == ")[1].split()[0]
-    meant = next(name for name, sign in OPERATORS.items() if str(eval(f"6 {sign} 2")) == expected)
+    meant = meant_by(messages[-1].content)
     explained = "First explain" in messages[-1].content
     code = meant if meant == "minus" else wrong_for(meant)
     text = reply(code, explained)
@@ -101,7 +100,7 @@ def test_from_the_command_line(four, tmp_path, tiny_model, capsys):
         main([str(word) for word in command])
     assert not stopped.value.code
     shown = capsys.readouterr().out
-    assert "asked to repair" in shown
+    assert "asked to" in shown
     assert "after round 1" in shown
     assert json.loads((tmp_path / "out" / "result.json").read_text())["protocol"]["formats"] == ["repair"]
 
