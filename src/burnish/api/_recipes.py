@@ -77,7 +77,7 @@ def refinement(
     from burnish.recipes.base import silent
 
     protocol = Protocol(tasks=tuple(tasks), **settings)
-    encoder = {"embed": embed, "low": low, "high": high}
+    encoder: dict[str, Any] = {"embed": embed, "low": low, "high": high}
     return measure_refinement(out, protocol, model=model, fresh=fresh, seed=seed, resume=resume, stage=stage or silent, **encoder)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from burnish.cli._console import err, print_json, progress
 from burnish.cli._console import out as stdout
@@ -58,7 +58,7 @@ def refinement(
     """
     from burnish import api
 
-    settings = {"limit": limit, "samples": samples, "rounds": rounds, "temperature": temperature, "max_tokens": max_tokens}
+    settings: dict[str, Any] = {"limit": limit, "samples": samples, "rounds": rounds, "temperature": temperature, "max_tokens": max_tokens}
     settings |= {"formats": formats, "problems": problems, "draws": draws}
     result = api.refinement(
         tasks, out, model=model, fresh=fresh, seed=seed, resume=resume, stage=lambda title: progress(title, quiet=json), **settings

@@ -148,8 +148,8 @@ class _Helper:
             return None
         if self._policy is None:
             self._policy = self._fresh()
-        measured = [self._repaired(problems, told, folder_of(model, tasks, "explain"), tasks) for told in ARMS]
-        return usefulness(*measured, problems)
+        nothing, told, other = (self._repaired(problems, arm, folder_of(model, tasks, "explain"), tasks) for arm in ARMS)
+        return usefulness(nothing, told, other, problems)
 
     def _repaired(self, problems: Sequence[Task], told: str, run: str, tasks: str) -> Evaluation:
         config = SolveConfig(

@@ -34,6 +34,7 @@ from burnish.tasks import load as load_tasks
 from burnish.training.config import TrainConfig
 from burnish.training.inputs.past_generation import SHARE
 from burnish.viewer import render_page, write_html
+from burnish.viewer.blocks import Block
 from burnish.viewer.figures import comparison_table, metric_curves, refinement_table, task_changes
 
 
@@ -190,7 +191,7 @@ def _measured(work: Work, name: str, config: CycleConfig) -> Evaluation:
 def _page(result: CycleResult, log: RunStore) -> str:
     config = result.config
     comparisons = {"pass@1, first answers": result.first, "pass@1, after refinement": result.refined}
-    blocks = [
+    blocks: list[Block] = [
         comparison_table(comparisons, heading="Held-out tasks, judged by hidden tests"),
         refinement_table(result.before),
         refinement_table(result.after),

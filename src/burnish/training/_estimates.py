@@ -80,7 +80,7 @@ class Estimates:
         beside: dict[str, Any] = {}
         if any(row.credit is not None for row in rows):
             credit = [row.credit or () for row in rows]
-            ends, scores = ([[one[part] for one in parts] for parts in credit] for part in (0, 1))
+            ends, scores = [[end for end, _ in parts] for parts in credit], [[value for _, value in parts] for parts in credit]
             beside["token_reward"], beside["segment_end"] = at_ends(ends, scores, mask)
         if baselines:
             beside["baseline"] = torch.tensor([baselines[row.group] for row in rows])
