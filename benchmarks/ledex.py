@@ -20,7 +20,8 @@ import msgspec
 import torch
 import tyro
 
-from benchmarks._ledex_report import ARMS, Arm, page, result, table
+from benchmarks._ledex_page import page, table
+from benchmarks._ledex_report import ARMS, Arm, result
 from burnish.cli._console import progress
 from burnish.core.errors import InputError
 from burnish.recipes._ledex_config import Collect, Grpo, LedexConfig, Ppo, Rewards, Sft
