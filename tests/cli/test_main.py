@@ -31,7 +31,8 @@ def write_tasks(path, count=2, **changes):
 
 
 COMMANDS = [
-    *("doctor", "demo", "verify", "solve", "repair", "curate", "train", "preflight", "eval", "view", "export", "import", "list"),
+    *("doctor", "demo", "verify", "solve", "repair", "curate", "train", "preflight", "eval", "refinement", "view", "export", "import"),
+    "list",
 ]
 
 

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish.core.errors import InputError
-from burnish.evaluation.metrics import bootstrap_interval, mean_pass_at_k, paired_interval, pass_at_k, wilson_interval
+from burnish.evaluation.metrics import (
+    Interval,
+    bootstrap_interval,
+    mean_pass_at_k,
+    paired_interval,
+    pass_at_k,
+    ratio_interval,
+    wilson_interval,
+)
 
 
 def test_the_example_of_ledex():
@@ -107,3 +115,17 @@ def test_wilson_intervals():
     for successes, trials in [(0, 0), (2, 1), (-1, 3)]:
         with pytest.raises(InputError, match="have no share"):
             wilson_interval(successes, trials)
+
+
+def test_a_ratio_resamples_tasks_and_not_samples():
+    """2 of 7 in two tasks: 2 of 3 and 0 of 4. A resample holds one of them twice, or both."""
+    found = ratio_interval([2, 0], [3, 4])
+    assert (found.value, found.low, found.high) == (pytest.approx(2 / 7), 0.0, pytest.approx(2 / 3))
+    assert ratio_interval([1, 1], [2, 2]) == Interval(value=0.5, low=0.5, high=0.5)
+    assert ratio_interval([1, 0], [2, 0], resamples=50).value == 0.5  # a resample without failures has no rate
+
+
+@pytest.mark.parametrize(("parts", "wholes"), [([], []), ([1], [1, 2]), ([0], [0])])
+def test_nothing_to_divide_by_is_refused(parts, wholes):
+    with pytest.raises(InputError, match="have no share"):
+        ratio_interval(parts, wholes)

@@ -70,6 +70,7 @@ def test_the_example_of_ledex(tmp_path):
     assert [pass_at(before, 5), pass_at(after, 5)] == pytest.approx([0.9167, 0.99603], abs=5e-5)
     assert after.refinement_rate == pytest.approx(2 / 7)
     assert before.refinement_rate == 0.0
+    assert (after.rate.value, after.rate.low, after.rate.high) == (pytest.approx(2 / 7), *[pytest.approx(2 / 7)] * 2)  # one task: no width
     assert result.answers == after
     assert (result.solved, result.per_task[0].first_passed, result.per_task[0].passed) == (1, 3, 5)
     assert result.tokens_per_solved == 170

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from burnish.core.errors import InputError
-from burnish.recipes import demo as demo_module
 from burnish.recipes._demo_records import DemoConfig, DemoResult
+from burnish.recipes._work import spread
 from burnish.recipes.demo import demo
 from burnish.store.runs import RunStore
 from burnish.training.config import TrainConfig
@@ -58,6 +58,6 @@ def test_a_subset_keeps_every_family():
     from burnish.tasks import load
 
     for split, count in (("train", 60), ("test", 30)):
-        chosen = demo_module._spread(load(f"first-functions:{split}"), count)
+        chosen = spread(load(f"first-functions:{split}"), count)
         assert len({task.id for task in chosen}) == count
         assert len({task.meta["family"] for task in chosen}) == 10

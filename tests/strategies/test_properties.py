@@ -16,7 +16,9 @@ from burnish.core.budget import Budget
 from burnish.core.records import Sampling
 from burnish.store.runs import RunStore
 
-STRATEGIES = plugins.names("strategy")
+GIVEN = {"explained_repair"}
+"""Strategies for tasks that hold a wrong program: they have tests of their own."""
+STRATEGIES = [name for name in plugins.names("strategy") if name not in GIVEN]
 BLIND = {"parallel", "vm_mcts"}
 """Strategies that do not look at verdicts: by their papers they choose by the opinion of a model."""
 OPTIONS = {

@@ -204,7 +204,7 @@ def test_judged_answers_are_data_too(setup, examples) -> None:
     judged = [msgspec.structs.replace(example, meta={"desirable": True}) for example in examples]
     alone = changed(setup, examples=(), validation=(), rollouts=None, judged=judged, config={**CONFIG, "preference_loss": "kto"})
     (check,) = preflight(alone, only=["P06"])
-    assert (check.outcome, check.diagnostics[0].message) == ("pass", "6 judged answers and labelled examples")
+    assert (check.outcome, check.diagnostics[0].message) == ("pass", "6 judged, labelled or recorded answers")
     (check,) = preflight(changed(alone, judged=examples), only=["P06"])
     assert check.outcome == "fail"
     assert "meta['desirable'] must be true or false" in check.diagnostics[0].message

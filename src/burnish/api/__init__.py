@@ -6,9 +6,10 @@ result on disk, and returns a record. Errors are `BurnishError`s whose text is m
 """
 
 from burnish.api._judging import Judged, VerifySummary, averify, verify, verify_batch, verify_samples
-from burnish.api._learning import check_file, curate, demo, left_out_file, train_file, train_grpo, train_sft
+from burnish.api._learning import check_file, curate, left_out_file, train_file, train_grpo, train_sft
 from burnish.api._listing import doctor, list_formulas, list_models, list_plugins
 from burnish.api._loading import Update, load_model, load_tasks, verifier_of
+from burnish.api._recipes import demo, recipe_in, refinement, train_recipe
 from burnish.api._runs import compare_runs, evaluate, export, import_run, view
 from burnish.api._solving import repair, solve, solve_compared
 from burnish.core.budget import Budget
@@ -42,11 +43,14 @@ __all__ = [
     "load_tasks",
     "parse_budget",
     "parse_options",
+    "recipe_in",
+    "refinement",
     "repair",
     "solve",
     "solve_compared",
     "train_file",
     "train_grpo",
+    "train_recipe",
     "train_sft",
     "verifier_of",
     "verify",

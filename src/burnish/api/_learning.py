@@ -14,11 +14,9 @@ from burnish.api._loading import Update, load_model, load_tasks, verifier_of
 from burnish.core import plugins
 from burnish.core.errors import InputError
 from burnish.core.ranks import leads
-from burnish.core.records import Check, Example, Message, Task
+from burnish.core.records import Check, Example
 
 if TYPE_CHECKING:
-    from burnish.recipes._demo_records import DemoResult
-    from burnish.recipes.demo import Stage
     from burnish.training.config import TrainConfig
     from burnish.training.files import TrainPlan
     from burnish.training.rollouts import Paths, Rollout, RolloutSource
@@ -34,39 +32,20 @@ def curate(
     What two runs have in common counts once. `against` names evaluation tasks: examples of tasks that share `words` words in a
     row with one of them, or whose programs do the same as its reference, go to `left_out_file(out)` instead, with the reason.
     """
-    from burnish.curation._decontamination import LeftOut, overlaps
+    from burnish.curation._curate import apart, curated
     from burnish.store.jsonl import write_records
 
     evaluation = [task for name in against for task in load_tasks(name)]
-    distinct, programs = _curated(kind, runs, options or {})
-    taught = {example.task_id: programs[example.task_id] for example in distinct}
-    known = asyncio.run(overlaps(taught, evaluation, words=words)) if evaluation else {}
-    examples = [example for example in distinct if example.task_id not in known]
+    examples, left_out = apart(*curated(kind, runs, options or {}), evaluation, words=words)
     if against:
-        kept_aside = [LeftOut(example=example, overlap=known[example.task_id]) for example in distinct if example.task_id in known]
-        write_records(left_out_file(out), kept_aside)
+        write_records(left_out_file(out), left_out)
     if not examples:
-        why = "all that came out overlaps with the evaluation tasks" if known else f"no verified attempt there fits the curation {kind!r}"
+        why = (
+            "all that came out overlaps with the evaluation tasks" if left_out else f"no verified attempt there fits the curation {kind!r}"
+        )
         raise InputError(f"No example came out of {', '.join(map(str, runs))}: {why}.")
     write_records(out, examples)
     return examples
-
-
-def _curated(kind: str, runs: Sequence[Path], options: dict[str, Any]) -> tuple[list[Example], dict[str, tuple[Task, str]]]:
-    """The different examples of all runs; and by task id each task with a program that solves it."""
-    from burnish.curation._decontamination import right_programs
-    from burnish.store.runs import RunStore
-
-    builder = plugins.find("curation", kind)
-    plugins.check_options(builder, options, f"curation {kind!r}")
-    distinct: dict[tuple[Message, ...], Example] = {}
-    programs: dict[str, tuple[Task, str]] = {}
-    for run in runs:
-        with RunStore.open(run) as store:
-            for example in builder(store, **options):
-                distinct.setdefault(example.messages, example)
-            programs |= right_programs(store)
-    return [*distinct.values()], programs
 
 
 def left_out_file(out: Path) -> Path:
@@ -156,7 +135,7 @@ def _sources(plan: TrainPlan) -> dict[str, Any]:
     """The data that a plan names, as options of the trainer."""
     from burnish.store.jsonl import read_records
 
-    named = {name: getattr(plan, name) for name in ("examples", "validation", "labelled", "preferences", "judged")}
+    named = {name: getattr(plan, name) for name in ("examples", "validation", "labelled", "preferences", "judged", "recorded")}
     found: dict[str, Any] = {name: list(read_records(Path(path), Example)) for name, path in named.items() if path}
     if pairs := found.get("preferences"):
         if len(pairs) % 2:
@@ -213,12 +192,3 @@ def _train(
             record_rollouts(log, data["rollouts"], step, rollouts, policy=policy.name)
 
         return train(policy, out, settings, resume=resume, on_step=report, on_rollouts=keep, **data)  # type: ignore[arg-type]
-
-
-def demo(*, out: Path, stage: Stage, quick: bool = False, seed: int = 0, resume: bool = False) -> DemoResult:
-    """The main job on the embedded model, from measuring to a report. See `burnish demo --help`."""
-    from burnish.recipes._demo_records import DemoConfig
-    from burnish.recipes.demo import demo as run_demo
-
-    config = DemoConfig.thin(seed) if quick else DemoConfig(seed=seed)
-    return run_demo(out, config, resume=resume, stage=stage)

@@ -39,11 +39,7 @@ def _strategy_cells(evaluation: Evaluation) -> tuple[str, ...]:
 
 def show_comparison(name: str, comparison: Comparison) -> None:
     """Print one before/after comparison."""
-    before, after, gain = comparison.before, comparison.after, comparison.gain
-    out.print(
-        f"{name}: {before.value:.3f} → {after.value:.3f}, gain {gain.value:+.3f} "
-        f"(95% interval {gain.low:+.3f} … {gain.high:+.3f} over {comparison.tasks} tasks)"
-    )
+    out.print(f"{name}: {comparison.text}")
 
 
 def _cells(standing: Standing) -> tuple[str, ...]:

@@ -18,9 +18,10 @@ from burnish.cli.evaluate import evaluate
 from burnish.cli.export import export, import_run
 from burnish.cli.list_plugins import list_plugins
 from burnish.cli.preflight import preflight
+from burnish.cli.refinement import refinement
 from burnish.cli.repair import repair
 from burnish.cli.solve import solve
-from burnish.cli.train import train
+from burnish.cli.train import TRAININGS, train
 from burnish.cli.verify import verify
 from burnish.cli.view import view
 from burnish.core.errors import BurnishError
@@ -31,6 +32,7 @@ for command in (doctor, demo, verify, solve, repair, curate):
 app.command(train, name="train")
 app.command(preflight)
 app.command(name="eval")(evaluate)
+app.command(refinement)
 app.command(view)
 app.command(export)
 app.command(name="import")(import_run)
@@ -63,6 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _with_default_command(arguments: Sequence[str]) -> list[str]:
-    """`train FILE.toml` means `train run FILE.toml`."""
-    named = len(arguments) > 1 and arguments[0] == "train" and arguments[1].endswith(".toml")
+    """`train FILE.toml` and `train RECIPE` mean `train run …`."""
+    named = len(arguments) > 1 and arguments[0] == "train" and not arguments[1].startswith("-") and arguments[1] not in TRAININGS
     return ["train", "run", *arguments[1:]] if named else list(arguments)

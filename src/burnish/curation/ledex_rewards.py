@@ -1,15 +1,15 @@
 """LeDex for reinforcement learning: every repair, failed ones too, with a reward for its explanation and one for its code.
 
 The paper's PPO learns from collected repairs (arXiv 2405.18649, section 3.4). An example is a repair as it was sampled; its
-`meta` holds both rewards, what they are made of, and how many characters the explanation takes (`explained`), from which
-`signals.span_ends.reward_ends` finds the tokens that the rewards fall on.
+`meta` holds both rewards, what they are made of, how many characters the explanation takes (`explained`), and where the rewards
+fall (`credit`), which is what the trainer's stream `rl` reads of recorded answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ from burnish.core.seeds import content_hash
 from burnish.curation._select import explanation_of, same_program
 from burnish.signals.ledex import MINILM, SCALES, Embed, References, RepairReward, Scale, repair_reward
 from burnish.signals.prompts import EXPLAIN, request, wrong_code
-from burnish.signals.span_ends import explanation_length
+from burnish.signals.span_ends import explanation_length, span_credit
 from burnish.store.labels import usable, verified
 from burnish.store.runs import RunStore
 
@@ -62,19 +62,20 @@ def ledex_rewards(
     """
     if unrepaired not in ("drop", "gold"):
         raise InputError(f"ledex_rewards needs unrepaired = drop or gold; found {unrepaired!r}.")
-    chosen, encoder = _scale(scale, low, high, own=embed is None), _encoder(embed)
+    chosen, encoder = scale_of(scale, low, high, own=embed is None), encoder_of(embed)
     labels, visible = store.labels(), store.verdicts("visible")
     examples: list[Example] = []
     for task in store.tasks():
         attempts = list(store.attempts(task_id=task.id))
-        remembered = _remembering(encoder, [explanation_of(attempt) for attempt in attempts if attempt.op == "refine"])
+        remembered = remembering(encoder, [explanation_of(attempt) for attempt in attempts if attempt.op == "refine"])
         pay = partial(repair_reward, embed=remembered, scale=chosen, guarded=guarded)
-        for repairs in _by_wrong(attempts, labels, visible):
+        for repairs in by_wrong(attempts, labels, visible):
             examples += _examples(task, repairs, pay, gold=unrepaired == "gold")
     return examples
 
 
-def _scale(name: str, low: float | None, high: float | None, *, own: bool) -> Scale:
+def scale_of(name: str, low: float | None, high: float | None, *, own: bool) -> Scale:
+    """The scale that these options name; `own`: for the encoder of the wheel. Raises `InputError` if they name none."""
     if low is not None and high is not None:
         return Scale(low, high, "given")
     if name not in SCALES or low is not None or high is not None:
@@ -87,7 +88,8 @@ def _scale(name: str, low: float | None, high: float | None, *, own: bool) -> Sc
     return SCALES[name]
 
 
-def _encoder(embed: Embed | str | None) -> Embed:
+def encoder_of(embed: Embed | str | None) -> Embed:
+    """The sentence encoder of the wheel, or another one by its import path. Raises `Unavailable` if the wheel is not installed."""
     if embed is None:
         from burnish.models.scores import embedded_sentences
 
@@ -98,7 +100,7 @@ def _encoder(embed: Embed | str | None) -> Embed:
     return embed
 
 
-def _by_wrong(attempts: Sequence[Attempt], labels: Mapping[str, Verdict], visible: Mapping[str, Verdict]) -> Iterable[list[Repair]]:
+def by_wrong(attempts: Sequence[Attempt], labels: Mapping[str, Verdict], visible: Mapping[str, Verdict]) -> Iterable[list[Repair]]:
     """The decided repairs of each wrong program that visibly failed; equal wrong programs are one."""
     by_id = {attempt.id: attempt for attempt in attempts}
     groups: dict[str, list[Repair]] = {}
@@ -130,7 +132,7 @@ def _examples(task: Task, repairs: list[Repair], pay: Callable[..., RepairReward
         language = LANGUAGES.get(task.kind, task.kind)
         reward = pay(repair.attempt.artefacts.get("code", ""), explanation, repair.label, references, language=language)
         if reward is not None:
-            yield _example(repair, {**msgspec.to_builtins(reward), "references": "repairs" if right else "gold"})
+            yield _example(repair, reward, "repairs" if right else "gold")
 
 
 def _references(right: Sequence[Attempt], attempt: Attempt) -> References:
@@ -140,9 +142,10 @@ def _references(right: Sequence[Attempt], attempt: Attempt) -> References:
     return References(programs=programs, explanations=tuple(filter(None, map(explanation_of, others))))
 
 
-def _example(repair: Repair, meta: dict[str, Any]) -> Example:
+def _example(repair: Repair, reward: RepairReward, references: str) -> Example:
     """The repair as it was sampled. The tokens of a teacher are of another vocabulary, so they are left out."""
     wrong, attempt, _ = repair
+    explained = explanation_length(attempt.text, attempt.spans)
     written_by = {"policy": attempt.policy, "wrong_policy": wrong.policy}
     return Example(
         id=content_hash("ledex-rewards", attempt.id, attempt.text),
@@ -151,11 +154,17 @@ def _example(repair: Repair, meta: dict[str, Any]) -> Example:
         messages=(*attempt.messages, Message(role="assistant", content=attempt.text)),
         tokens=attempt.tokens if attempt.policy == wrong.policy else None,
         attempts=(wrong.id, attempt.id),
-        meta={**meta, "explained": explanation_length(attempt.text, attempt.spans), **written_by},
+        meta={
+            **msgspec.to_builtins(reward),
+            "explained": explained,
+            "credit": span_credit(reward, explained),
+            "references": references,
+            **written_by,
+        },
     )
 
 
-def _remembering(embed: Embed, texts: Sequence[str]) -> Embed:
+def remembering(embed: Embed, texts: Sequence[str]) -> Embed:
     """`embed` for these texts, each of which goes through the encoder once."""
     import torch
 

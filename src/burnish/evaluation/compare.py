@@ -28,6 +28,14 @@ class Comparison(Record):
     improved: int
     worsened: int
 
+    @property
+    def text(self) -> str:
+        """The comparison in one line."""
+        return (
+            f"{self.before.value:.3f} → {self.after.value:.3f}, gain {self.gain.value:+.3f} "
+            f"(95% interval {self.gain.low:+.3f} … {self.gain.high:+.3f} over {self.tasks} tasks)"
+        )
+
 
 def compare(before: Evaluation, after: Evaluation, *, which: Which = "answers", seed: int = 0) -> Comparison:
     """Compare pass@1 task by task. Raises `InputError` if no task was measured on both sides."""

@@ -72,6 +72,27 @@ def paired_interval(
     return bootstrap_interval(gains, seed=seed, resamples=resamples, level=level)
 
 
+def ratio_interval(
+    parts: Sequence[float], wholes: Sequence[float], *, seed: int = 0, resamples: int = 10_000, level: float = 0.95
+) -> Interval:
+    """sum(parts) / sum(wholes) with its percentile bootstrap interval over tasks: a share of samples that are alike within a task.
+
+    Both hold one number per task. Resamples without anything to divide by are left out. Raises `InputError` if the lengths differ
+    or there is nothing to divide by.
+    """
+    if len(parts) != len(wholes) or not sum(wholes) > 0:
+        raise InputError(f"{len(parts)} parts of {len(wholes)} wholes with the sum {sum(wholes)} have no share.")
+    part, whole = np.asarray(parts, dtype=float), np.asarray(wholes, dtype=float)
+    rng, found = np.random.default_rng(seed), []
+    for size in _blocks(len(part), resamples):
+        chosen = rng.integers(len(part), size=(size, len(part)))
+        divisor = whole[chosen].sum(axis=1)
+        found.append(part[chosen].sum(axis=1)[divisor > 0] / divisor[divisor > 0])
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(np.concatenate(found), [tail, 100 - tail])
+    return Interval(value=float(part.sum() / whole.sum()), low=float(low), high=float(high))
+
+
 def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval:
     """A share of independent trials with its Wilson score interval. Raises `InputError` without trials."""
     if not 0 <= successes <= trials or trials == 0:
@@ -84,9 +105,14 @@ def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Inte
 
 
 def _resampled_means(values: Float[np.ndarray, " task"], rng: np.random.Generator, resamples: int) -> Float[np.ndarray, " resample"]:
-    rows = max(1, _CELLS // len(values))
-    blocks = [min(rows, resamples - start) for start in range(0, resamples, rows)]
-    return np.concatenate([values[rng.integers(len(values), size=(block, len(values)))].mean(axis=1) for block in blocks])
+    sizes = _blocks(len(values), resamples)
+    return np.concatenate([values[rng.integers(len(values), size=(size, len(values)))].mean(axis=1) for size in sizes])
+
+
+def _blocks(tasks: int, resamples: int) -> list[int]:
+    """`resamples` in parts of at most `_CELLS` random indices each."""
+    rows = max(1, _CELLS // tasks)
+    return [min(rows, resamples - start) for start in range(0, resamples, rows)]
 
 
 def _some(values: Sequence[T]) -> Sequence[T]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from burnish.core.errors import InputError
 from burnish.core.records import Record, Status, Task
-from burnish.evaluation.metrics import Interval, bootstrap_interval, pass_at_k
+from burnish.evaluation.metrics import Interval, bootstrap_interval, pass_at_k, ratio_interval
 from burnish.evaluation.samples import Evidence, Sample, samples_of, standing
 from burnish.store.runs import RunStore
 
@@ -29,7 +29,8 @@ class Standing(Record):
 
     `refined` of the `failing_before` decided samples whose first answer failed pass now; `regressions` passed the hidden checks
     with their first answer and fail them now. `hidden_gap` is the share of decided samples that pass the visible checks and
-    fail all the same. Shares are None where there is nothing to divide by.
+    fail all the same; `rate` is LeDex's success refinement rate, refined / failing before, with its interval over tasks. Shares are
+    None where there is nothing to divide by.
     """
 
     samples: int
@@ -40,6 +41,7 @@ class Standing(Record):
     refined: int
     regressions: int
     hidden_gap: float | None
+    rate: Interval | None = None
 
     @property
     def unscored_share(self) -> float:
@@ -48,12 +50,15 @@ class Standing(Record):
 
     @property
     def refinement_rate(self) -> float | None:
-        """LeDex's success refinement rate: refined to pass / failing originals."""
+        """The success refinement rate without its interval."""
         return _share(self.refined, self.failing_before)
 
 
 class TaskResult(Record):
-    """One task's row: decided samples and passing ones, for first answers and for answers handed in, and what they cost."""
+    """One task's row: decided samples and passing ones, for first answers and for answers handed in, and what they cost.
+
+    Of the `failing` samples, decided ones whose first answer failed, `repaired` pass as they were handed in.
+    """
 
     task_id: str
     group_id: str
@@ -63,6 +68,8 @@ class TaskResult(Record):
     passed: int
     tokens: int
     judge_s: float
+    failing: int = 0
+    repaired: int = 0
 
 
 class Evaluation(Record):
@@ -140,7 +147,11 @@ def _standing(
     samples: list[Sample], first: list[str | None], current: list[str | None], evidence: Evidence, ks: Sequence[int], seed: int
 ) -> Standing:
     labels = [evidence.label(name) for name in current]
-    failing = [now for name, now in zip(first, labels, strict=True) if evidence.label(name) is False and now is not None]
+    failing = [
+        (sample.task_id, now)
+        for sample, name, now in zip(samples, first, labels, strict=True)
+        if evidence.label(name) is False and now is not None
+    ]
     decided = [(name, label) for name, label in zip(current, labels, strict=True) if label is not None]
     misleading = sum(evidence.passes_visible(name) and not label for name, label in decided)
     return Standing(
@@ -149,10 +160,19 @@ def _standing(
         passed=sum(label for _, label in decided),
         pass_at_k=_pass_at_ks([(sample.task_id, label) for sample, label in zip(samples, labels, strict=True)], ks, seed),
         failing_before=len(failing),
-        refined=sum(failing),
+        refined=sum(now for _, now in failing),
         regressions=sum(evidence.lost_hidden(*pair) for pair in zip(first, current, strict=True)),
         hidden_gap=_share(misleading, len(decided)),
+        rate=_rate(failing, seed),
     )
+
+
+def _rate(failing: list[tuple[str, bool]], seed: int) -> Interval | None:
+    """Of the samples that failed at first, by task: the share that passes now."""
+    if not failing:
+        return None
+    wholes, parts = Counter(task_id for task_id, _ in failing), Counter(task_id for task_id, now in failing if now)
+    return ratio_interval([parts[task_id] for task_id in wholes], [*wholes.values()], seed=seed)
 
 
 def _pass_at_ks(labels: list[tuple[str, bool | None]], ks: Sequence[int], seed: int) -> tuple[PassAtK, ...]:
@@ -171,6 +191,7 @@ def _pass_at_ks(labels: list[tuple[str, bool | None]], ks: Sequence[int], seed: 
 def _task_result(task: Task, samples: list[Sample], evidence: Evidence) -> TaskResult:
     first = [evidence.label(standing(sample, 0, evidence)) for sample in samples]
     answers = [evidence.label(sample.answer) for sample in samples]
+    failing = [now for was, now in zip(first, answers, strict=True) if was is False and now is not None]
     attempts = [attempt for sample in samples for attempt in sample.attempts]
     return TaskResult(
         task_id=task.id,
@@ -181,6 +202,8 @@ def _task_result(task: Task, samples: list[Sample], evidence: Evidence) -> TaskR
         passed=sum(label is True for label in answers),
         tokens=sum(attempt.cost.tokens_out for attempt in attempts),
         judge_s=sum(evidence.judge_s(attempt.id) for attempt in attempts),
+        failing=len(failing),
+        repaired=sum(failing),
     )
 
 

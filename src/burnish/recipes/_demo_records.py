@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from burnish.core.records import Record, Sampling
 from burnish.evaluation import Comparison, Evaluation
+from burnish.recipes.base import RecipeConfig
 from burnish.signals.prompts import STOP
 from burnish.training.config import TrainConfig
 
 
-class DemoConfig(Record):
-    """The sizes of the demo. The defaults fit ten minutes on two CPU cores; `thin()` fits three."""
+class DemoConfig(RecipeConfig):
+    """The sizes of the demo. The defaults fit ten minutes on two CPU cores; `quick()` fits three."""
 
     model: str = "embedded"
     tasks: str = "first-functions"
@@ -28,10 +31,9 @@ class DemoConfig(Record):
     is_thin: bool = False
 
     @classmethod
-    def thin(cls, seed: int = 0) -> DemoConfig:
+    def quick(cls) -> Self:
         """A thinner demo: fewer tasks and samples, one epoch, one GRPO step. Its intervals are wide."""
         return cls(
-            seed=seed,
             train_tasks=40,
             test_tasks=24,
             test_samples=1,
@@ -54,3 +56,7 @@ class DemoResult(Record):
     seconds: dict[str, float]
     checkpoint: str
     report: str
+
+    def lines(self) -> list[str]:
+        """Both comparisons."""
+        return [f"first answer: {self.first.text}", f"after one repair: {self.repaired.text}"]

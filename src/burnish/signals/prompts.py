@@ -33,10 +33,15 @@ def ask_refinement(task: Task, code: str, verdict: Verdict, *, explain: bool, to
 
     `told` is said about the code in place of its first failure.
     """
+    return shown_back(task, code, told or feedback(verdict), explain=explain)
+
+
+def shown_back(task: Task, code: str, told: str, *, explain: bool) -> tuple[Message, ...]:
+    """`ask_refinement` where what is said about the code is known already."""
     return (
         *ask(task),
         Message(role="assistant", content=block(task, code)),
-        Message(role="user", content=f"{told or feedback(verdict)}\n\n{request(task, EXPLAIN if explain else REFINE)}"),
+        Message(role="user", content=f"{told}\n\n{request(task, EXPLAIN if explain else REFINE)}"),
     )
 
 

@@ -40,10 +40,22 @@ def reward_ends(reward: RepairReward, ids: Sequence[int], explained: int, decode
     `explained` is the explanation's length in characters. What would fall on one token is added up, so is the reward for an
     explanation that was left out. Undefined rewards fall nowhere.
     """
-    last = len(ids) - 1
-    length = tokens_within(ids, explained, decode)
-    placed: dict[int, float] = {}
-    for column, value in ((length - 1 if length else last, reward.explanation), (last, reward.code)):
-        if value is not None:
-            placed[column] = placed.get(column, 0.0) + value
-    return list(placed), list(placed.values())
+    return placed(span_credit(reward, explained), ids, decode)
+
+
+def span_credit(reward: RepairReward, explained: int) -> tuple[tuple[int, float], ...]:
+    """The two rewards as credit by characters: where its span ends (0: with the answer), and the reward. Undefined ones are left out."""
+    both = ((explained, reward.explanation), (0, reward.code))
+    return tuple((end, value) for end, value in both if value is not None)
+
+
+def placed(credit: Sequence[tuple[int, float]], ids: Sequence[int], decode: Decode) -> tuple[list[int], list[float]]:
+    """Credit by characters of what `ids` stand for as columns and scores: each falls on the last token wholly within so many characters.
+
+    Where there is none, and for 0 characters, that is the last token of all. What falls on one token is added up.
+    """
+    found: dict[int, float] = {}
+    for characters, value in credit:
+        column = (tokens_within(ids, characters, decode) if characters else 0) or len(ids)
+        found[column - 1] = found.get(column - 1, 0.0) + value
+    return list(found), list(found.values())

@@ -10,35 +10,25 @@ import math
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
 import msgspec
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from burnish.core.errors import InputError
 from burnish.core.plugins import find
 from burnish.core.records import Sampling
 from burnish.core.seeds import content_hash, derive_seed
 from burnish.models.base import Policy
-from burnish.objectives.base import Advantage, AdvantageBatch
-from burnish.objectives.credit import at_ends
-from burnish.objectives.shaping import informative, overlong_penalty
+from burnish.objectives.shaping import informative
 from burnish.training._crew import Crew
-from burnish.training._objective import objective, plugin
+from burnish.training._estimates import Estimates
 from burnish.training._rows import Row, View, positions_of
 from burnish.training._streams import Delivery, Order, pass_indices
 from burnish.training.config import TrainConfig
 from burnish.training.curricula.history import History
 from burnish.training.rollouts import Rollout, RolloutSource, collect, greedy_rewards
-
-OFFERS = frozenset(
-    {"advantage", "old", "rollout", "reference", "entropy", "group", "reward", "correct", "kl_forward", "kl_reverse"}
-    | {"value", "old_value", "returns"}
-)
 
 
 class RolloutStream:
@@ -55,39 +45,13 @@ class RolloutStream:
     ) -> None:
         if not source.tasks:
             raise InputError("There are no tasks to practise on.")
-        self._advantage: Advantage = plugin("advantage", config.advantage, Advantage)
-        self._options = self._advantage.options(config.advantage_options)
-        self._needs: frozenset[str] = self._advantage.reads(self._options)
-        self._check(source)
-        terms = {**config.rl_terms, **({"kl_k3": config.kl} if config.kl else {})}
-        if self._advantage.returns is not None:
-            terms["value_clip"] = config.value_coefficient
-        self.objective = objective(
-            config.rl_loss,
-            config.rl_options,
-            stream=self.name,
-            provides=OFFERS if self._advantage.returns is not None else OFFERS - {"value", "old_value", "returns"},
-            aggregation=config.aggregation,
-            temperature=config.temperature,
-            terms=terms,
-            weight=config.rl_weight,
-            weight_options=config.rl_weight_options,
-        )
+        self._estimates = Estimates(config, {"baseline"} | ({"token_reward", "segment_end"} if source.credit else set()))
+        self.objective = self._estimates.objective
+        self.scored_before = self._estimates.scored_before
         self.steps_per_pass = math.ceil(len(source.tasks) / config.tasks_per_step)
         self.fingerprint = content_hash(*(msgspec.json.encode(task) for task in source.tasks))
         self._curriculum = None if config.curriculum is None else find("curriculum", config.curriculum)
         self._source, self._policy, self._config, self._crew = source, policy, config, crew
-
-    def _check(self, source: RolloutSource) -> None:
-        offered = {"mask", "old", "reference", "value", "baseline"} | ({"token_reward", "segment_end"} if source.credit else set())
-        if missing := sorted(self._needs - offered):
-            mend = "Give the rollout source a `credit` function." if {"token_reward", "segment_end"} & set(missing) else "Choose another."
-            raise InputError(f"The advantage {self._advantage.name!r} needs {', '.join(missing)}, which these rollouts do not have. {mend}")
-
-    @property
-    def scored_before(self) -> frozenset[str]:
-        """What must be computed under the weights of now before there are advantages: `old`, `reference`, `value`."""
-        return frozenset(self._needs & {"old", "reference", "value"})
 
     async def deliver(self, step: int, order: Order = Order()) -> Delivery:
         """Sample, judge, compare. Unscored completions are left out, so that they dilute nothing."""
@@ -103,10 +67,10 @@ class RolloutStream:
         rollouts, kept = [one for group in (*groups, *dropped) for one in group], sum(map(len, groups))
         names = [f"{rollout.task_id}#{number}" for number, rollout in enumerate(rollouts)]
         scored = [(number, rollout) for number, rollout in enumerate(rollouts[:kept]) if rollout.reward is not None]
-        rows = [_row(names[number], number // config.group_size, rollout) for number, rollout in scored]
+        rows = [self._row(names[number], number // config.group_size, rollout) for number, rollout in scored]
         if rows:
-            baselines = await self._baselines(groups, sampling) if "baseline" in self._needs else []
-            rows = self._with_advantages(rows, [rollout for _, rollout in scored], order, temperature, baselines)
+            baselines = await self._baselines(groups, sampling) if "baseline" in self._estimates.needs else []
+            rows = self._estimates.with_advantages(rows, order, temperature, baselines)
         if config.truncated == "mask":  # they count in the comparison of rewards all the same
             rows = [row for row, (_, rollout) in zip(rows, scored, strict=True) if rollout.stop_reason != "length"]
         outcomes = tuple((rollout.task_id, rollout.verdict.passed if rollout.verdict.scored else None) for rollout in rollouts)
@@ -157,54 +121,21 @@ class RolloutStream:
     def _teaches(self, group: Sequence[Rollout]) -> bool:
         rewards = torch.tensor([math.nan if rollout.reward is None else rollout.reward for rollout in group])
         lengths = torch.tensor([float(sum(end - start for start, end in rollout.tokens.sampled)) for rollout in group])
-        return bool(informative(self._shaped(rewards, lengths), torch.zeros(len(group), dtype=torch.int64)).any())
+        return bool(informative(self._estimates.shaped(rewards, lengths), torch.zeros(len(group), dtype=torch.int64)).any())
 
-    def _shaped(self, rewards: Tensor, lengths: Tensor) -> Tensor:
-        if not self._config.overlong_buffer:
-            return rewards
-        return rewards + overlong_penalty(lengths, limit=self._config.max_tokens, buffer=self._config.overlong_buffer)
-
-    def _with_advantages(
-        self, rows: list[Row], rollouts: Sequence[Rollout], order: Order, temperature: float, baselines: Sequence[float]
-    ) -> list[Row]:
-        known: dict[str, Tensor] = {}
-        if self.scored_before:
-            assert order.score is not None
-            known = order.score(rows, self.scored_before, temperature)
-        mask = pad_sequence([torch.ones(len(row.positions)) for row in rows], batch_first=True)
-        credit: dict[str, Any] = {}
-        if self._source.credit is not None:
-            given = [self._source.credit(rollout) for rollout in rollouts]
-            ends, scores = [ends for ends, _ in given], [scores for _, scores in given]
-            credit["token_reward"], credit["segment_end"] = at_ends(ends, scores, mask)
-        if baselines:
-            credit["baseline"] = torch.tensor([baselines[row.group] for row in rows])
-        rewards = self._shaped(torch.tensor([row.reward for row in rows]), mask.sum(dim=1))
-        batch = AdvantageBatch(reward=rewards, group=torch.tensor([row.group for row in rows]), mask=mask, **known, **credit)
-        advantages = self._advantage.function(batch, self._options)
-        fields = {"reference": known["reference"]} if "reference" in known else {}
-        if self._advantage.returns is not None:
-            fields |= {"returns": self._advantage.returns(batch, self._options), "old_value": known["value"]}
-        return [_with(row, advantages[index], {name: value[index] for name, value in fields.items()}) for index, row in enumerate(rows)]
-
-
-def _row(name: str, group: int, rollout: Rollout) -> Row:
-    return Row(
-        id=name,
-        ids=rollout.tokens.ids,
-        positions=positions_of(f"The completion {name}", rollout.tokens.sampled),
-        rollout=rollout.tokens.logprobs or None,
-        reward=rollout.reward,
-        correct=rollout.verdict.passed,
-        group=group,
-        view=View(blocks=rollout.parallel) if rollout.parallel else None,
-    )
-
-
-def _with(row: Row, advantage: Tensor, fields: dict[str, Tensor]) -> Row:
-    length = len(row.positions)
-    own = tuple(advantage[:length].tolist()) if advantage.ndim else advantage.item()
-    return replace(row, advantage=own, fields={name: tuple(value[:length].tolist()) for name, value in fields.items()})
+    def _row(self, name: str, group: int, rollout: Rollout) -> Row:
+        credit = None if self._source.credit is None else tuple(zip(*self._source.credit(rollout), strict=True))
+        return Row(
+            id=name,
+            ids=rollout.tokens.ids,
+            positions=positions_of(f"The completion {name}", rollout.tokens.sampled),
+            rollout=rollout.tokens.logprobs or None,
+            reward=rollout.reward,
+            credit=credit,
+            correct=rollout.verdict.passed,
+            group=group,
+            view=View(blocks=rollout.parallel) if rollout.parallel else None,
+        )
 
 
 def _learned_from(rollouts: dict[str, Rollout], rows: Sequence[Row]) -> dict[str, Rollout]:
@@ -231,6 +162,7 @@ def _report(rollouts: Sequence[Rollout], rows: Sequence[Row], groups: int) -> di
             "passed": _share(rollout.verdict.passed for rollout in rollouts),
             "invalid": _share(rollout.verdict.status == "invalid" for rollout in rollouts),
             "score": _share(rollout.verdict.score or 0.0 for rollout in rollouts),
+            **_credited(rows),
         },
     }
     if rewards:
@@ -243,3 +175,8 @@ def _report(rollouts: Sequence[Rollout], rows: Sequence[Row], groups: int) -> di
 def _share(values: Any) -> float:
     found = [float(value) for value in values]
     return sum(found) / len(found)
+
+
+def _credited(rows: Sequence[Row]) -> dict[str, float]:
+    """Mean reward from inside of the answers, where there is such."""
+    return {"credit": _share(sum(value for _, value in row.credit or ()) for row in rows)} if rows and rows[0].credit is not None else {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from burnish.core.errors import InputError
 from burnish.core.records import Example
 from burnish.models.base import Renderer
+from burnish.signals.span_ends import placed
 from burnish.training.inputs._step_ends import line_ends, paragraph_ends
 from burnish.training.inputs._texts import pieces
 
@@ -43,6 +44,8 @@ class Row:
     advantage: float | tuple[float, ...] | None = None
     reward: float | None = None
     correct: bool = False
+    credit: tuple[tuple[int, float], ...] | None = None
+    """Rewards inside of the answer: index among the learned tokens, and reward. None: there are none such."""
     group: int = 0
     fields: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     view: View | None = None
@@ -85,6 +88,23 @@ def supervised_row(example: Example, renderer: Renderer) -> Row:
         raise InputError(f"{name} must end with an assistant turn, or bring its own tokens.")
     ids, supervised = renderer.supervised(example.messages)
     return Row(id=example.id, ids=tuple(ids), positions=positions_of(name, [supervised]), weight=example.weight)
+
+
+def recorded_row(example: Example, renderer: Renderer) -> Row:
+    """The row of an answer that was sampled and rewarded before: `meta["reward"]` for all of it, `meta["credit"]` for its spans.
+
+    `credit` lists `[characters, reward]`: where in the answer's text a span ends (0: with the answer), and its reward.
+    Raises `InputError` for an example without either, or a reward that is no number.
+    """
+    row, meta = supervised_row(example, renderer), example.meta
+    if "reward" not in meta and "credit" not in meta:
+        raise InputError(f"Example {example.id!r} has no reward. Give it meta['reward'], or meta['credit'] = [[characters, reward], …].")
+    try:
+        reward, spans = float(meta.get("reward", 0.0)), [(int(end), float(value)) for end, value in meta.get("credit", ())]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Example {example.id!r}: its reward or credit is not made of numbers ({error}).") from None
+    ends, scores = placed(spans, [row.ids[position] for position in row.positions], renderer.decode)
+    return replace(row, reward=reward, credit=tuple(zip(ends, scores, strict=True)) if "credit" in meta else None)
 
 
 def scored_row(example: Example, renderer: Renderer) -> Row:

@@ -11,6 +11,7 @@ from burnish.models.base import Policy
 from burnish.training._crew import Crew
 from burnish.training._objective import TokenObjective
 from burnish.training._preference import Preference
+from burnish.training._recorded_stream import RecordedStream
 from burnish.training._rollout_stream import RolloutStream
 from burnish.training._streams import PreferenceStream, Stream, SupervisedStream, ValueStream
 from burnish.training.config import STREAMS, TrainConfig
@@ -19,12 +20,14 @@ from burnish.training.stats import StepStats
 
 
 class Options(TypedDict, total=False):
-    """What there is to learn from, and who listens. At least one of the first five is needed."""
+    """What there is to learn from, and who listens. At least one of the first six is needed."""
 
     examples: Sequence[Example]
     """Stream `sft`: conversations or token records to imitate."""
     rollouts: RolloutSource | None
     """Stream `rl`: tasks, how to ask, how to judge, how to reward."""
+    recorded: Sequence[Example]
+    """Stream `rl`, offline: answers that were sampled before, with `meta["reward"]` or `meta["credit"]`. In place of `rollouts`."""
     preferences: Sequence[Preference]
     """Stream `preference`: pairs of answers, the better one first."""
     judged: Sequence[Example]
@@ -49,8 +52,13 @@ def make_streams(options: Options, policy: Policy, config: TrainConfig, crew: Cr
     unused = {name for name in STREAMS if all(stage.controller is None and stage.mix.get(name, 1.0) == 0 for stage in config.plan())}
     if (examples := options.get("examples")) and "sft" not in unused:
         streams.append(SupervisedStream(examples, renderer, config))
-    if (rollouts := options.get("rollouts")) is not None and "rl" not in unused:
+    rollouts, recorded = options.get("rollouts"), options.get("recorded")
+    if rollouts is not None and recorded:
+        raise InputError("The stream rl learns from fresh rollouts or from recorded answers, not from both. Leave one of them out.")
+    if rollouts is not None and "rl" not in unused:
         streams.append(RolloutStream(rollouts, policy, config, crew))
+    if recorded and "rl" not in unused:
+        streams.append(RecordedStream(recorded, renderer, config))
     pairs, judged = options.get("preferences", ()), options.get("judged", ())
     if (pairs or judged) and "preference" not in unused:
         streams.append(PreferenceStream(pairs, judged, renderer, config))
@@ -65,7 +73,7 @@ def make_streams(options: Options, policy: Policy, config: TrainConfig, crew: Cr
 
 def needs_of(streams: Mapping[str, Stream]) -> frozenset[str]:
     """Every `TokenBatch` field that some objective, advantage or input reads."""
-    scored = [stream.scored_before for stream in streams.values() if isinstance(stream, RolloutStream)]
+    scored = [stream.scored_before for stream in streams.values() if isinstance(stream, RolloutStream | RecordedStream)]
     read = [stream.inputs.needs for stream in streams.values() if isinstance(stream, SupervisedStream)]
     return frozenset[str]().union(*scored, *read, *(stream.objective.needs for stream in streams.values()))
 

@@ -13,7 +13,7 @@ learning_rate = 1e-5
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,6 +35,9 @@ class TrainPlan(Record, forbid_unknown_fields=True):
     """JSONL file of examples for the stream `sft`."""
     tasks: str = ""
     """Task set or JSONL file of tasks for the stream `rl`. Their hidden checks are used: give training tasks."""
+    recorded: str = ""
+    """JSONL file of answers that were sampled before, with `meta["reward"]` or `meta["credit"]` (`burnish curate ledex_rewards`), for the
+    stream `rl`, in place of tasks."""
     reward: str = "shaped"
     """Reward of the stream `rl`: a name or an import path."""
     credit: str = ""
@@ -60,9 +63,7 @@ def read_plan(text: bytes, overrides: Sequence[str] = ()) -> TrainPlan:
 
     Raises `InputError` for text that is no TOML, an unknown key, or a value of the wrong type or range.
     """
-    values = _toml(text.decode("utf-8", "replace"), "The training file")
-    for override in overrides:
-        _set(values, override)
+    values = values_of(text, overrides)
     values.setdefault("out", "runs/train")
     if unknown := sorted(set(values.get("train", {})) - set(TrainConfig.__struct_fields__)):
         raise InputError(f"There is no setting train.{unknown[0]}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
@@ -70,6 +71,24 @@ def read_plan(text: bytes, overrides: Sequence[str] = ()) -> TrainPlan:
         return msgspec.convert(values, TrainPlan)
     except msgspec.ValidationError as error:
         raise InputError(f"The training file cannot be used: {error}.") from None
+
+
+def read_config(config: Mapping[str, Any]) -> TrainConfig:
+    """Settings from a mapping, as a file holds them. Raises `InputError` for an unknown key, a wrong type or range."""
+    if unknown := sorted(set(config) - set(TrainConfig.__struct_fields__)):
+        raise InputError(f"There is no setting {unknown[0]!r}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
+    try:
+        return msgspec.convert(dict(config), TrainConfig)
+    except msgspec.ValidationError as error:
+        raise InputError(f"The settings cannot be read: {error}.") from None
+
+
+def values_of(text: bytes, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a TOML text says, with single values replaced by `key=value` overrides. Raises `InputError` for what is neither."""
+    values = _toml(text.decode("utf-8", "replace"), "The training file")
+    for override in overrides:
+        _set(values, override)
+    return values
 
 
 def _set(values: dict[str, Any], override: str) -> None:

@@ -215,7 +215,7 @@ class Trainer:
             )
             self._director.finished_step(measured, deliveries)
             self._updating = False
-        if self._on_rollouts is not None and self._crew.leads and (delivery := deliveries.get("rl")):
+        if self._on_rollouts is not None and self._crew.leads and (delivery := deliveries.get("rl")) and delivery.rollouts:
             self._on_rollouts(step + 1, scored_rollouts(delivery, tallies["rl"][0]))
         streams = {name: stream_stats(delivery, tallies[name], norms.get(name)) for name, delivery in deliveries.items()}
         return StepStats(

@@ -10,8 +10,6 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-import msgspec
-
 from burnish.core.errors import BurnishError, InputError
 from burnish.core.records import Check, Diagnostic, Example
 from burnish.training._adapters import known_adapter
@@ -19,6 +17,7 @@ from burnish.training._crew import Crew
 from burnish.training._preference import Preference
 from burnish.training._rows import Row, supervised_row
 from burnish.training.config import TrainConfig
+from burnish.training.files import read_config
 from burnish.training.rollouts import RolloutSource
 
 PARTS = ("environment", "data", "judge", "sampling", "learning", "ranks")
@@ -73,6 +72,7 @@ class Setup:
     preferences: Sequence[Preference] = ()
     judged: Sequence[Example] = ()
     labelled: Sequence[Example] = ()
+    recorded: Sequence[Example] = ()
     shape: Shape = Shape()
     memory: int | None = None
     requirements: Sequence[str] | None = None
@@ -121,16 +121,6 @@ class Skipped(Exception):
 
 class Warned(Exception):
     """The check found something that need not stop the run."""
-
-
-def read_config(config: Mapping[str, Any]) -> TrainConfig:
-    """Settings from a mapping, as a file holds them. Raises `InputError` for an unknown key, a wrong type or range."""
-    if unknown := sorted(set(config) - set(TrainConfig.__struct_fields__)):
-        raise InputError(f"There is no setting {unknown[0]!r}. Known: {', '.join(sorted(TrainConfig.__struct_fields__))}.")
-    try:
-        return msgspec.convert(dict(config), TrainConfig)
-    except msgspec.ValidationError as error:
-        raise InputError(f"The settings cannot be read: {error}.") from None
 
 
 Function = Callable[[Setup], str]

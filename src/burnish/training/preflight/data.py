@@ -11,6 +11,7 @@ from burnish.core.errors import InputError
 from burnish.core.records import Example, Message
 from burnish.core.seeds import content_hash
 from burnish.training._forward import TokenScorer
+from burnish.training._recorded_stream import RecordedStream
 from burnish.training._rows import supervised_row
 from burnish.training._streams import ExampleStream, PreferenceStream, ValueStream
 from burnish.training.preflight.base import Setup, Skipped, Warned
@@ -21,7 +22,7 @@ def p06_data(setup: Setup) -> str:
     answers = _answers(setup)
     if not setup.examples:
         if answers:
-            return f"{answers} judged answers and labelled examples"
+            return f"{answers} judged, labelled or recorded answers"
         if setup.rollouts is not None:
             raise Skipped("There are no examples; the data are rollouts.")
         raise InputError("There are no examples to learn from. Check the file that they come from.")
@@ -42,12 +43,14 @@ def p06_data(setup: Setup) -> str:
 
 
 def _answers(setup: Setup) -> int:
-    """How many rows the streams of judged answers and labelled steps make of their examples; they raise `InputError` for bad ones."""
+    """How many rows the streams of judged, labelled and recorded answers make of them; they raise `InputError` for bad ones."""
     renderer, streams = setup.policy.renderer, list[ExampleStream]()
     if setup.preferences or setup.judged:
         streams.append(PreferenceStream(setup.preferences, setup.judged, renderer, setup.settings))
     if setup.labelled:
         streams.append(ValueStream(setup.labelled, renderer, setup.settings))
+    if setup.recorded:
+        streams.append(RecordedStream(setup.recorded, renderer, setup.settings))
     return sum(len(rows) for stream in streams for rows in stream.rows)
 
 

@@ -12,7 +12,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from burnish.core.errors import InputError
 from burnish.core.seeds import content_hash
-from burnish.training.preflight.base import Setup, Shape, Warned, read_config
+from burnish.training.files import read_config
+from burnish.training.preflight.base import Setup, Shape, Warned
 
 BYTES_PER_PARAMETER = 16
 """Trained in mixed precision: weight and gradient in 2 bytes, master copy and two moments of Adam in 4 each."""

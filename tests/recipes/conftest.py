@@ -1,0 +1,3 @@
+"""Recipes run in the tiny world of `tests.operators`."""
+
+from tests.operators import collected, one_thread, pupil  # noqa: F401
