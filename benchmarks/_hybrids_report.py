@@ -167,7 +167,7 @@ Every arm trains a LoRA adapter of rank 16 with the same learning rate ({learnin
 
 | arm | what it is here |
 |---|---|
-| SFT → RL | {sft_steps} supervised steps of 4 examples, then GRPO with fresh moments: 3 tasks, 6 answers each, reward `shaped` |
+| SFT → RL | {sft_steps} supervised steps of 4 examples, then GRPO with fresh moments: 2 tasks, 4 answers each, reward `shaped` |
 | DFT, ASFT, IFT, PEAR → RL | the same, with the losses `dft`, `asft`, `ift` (without blended embeddings), `pear_token` |
 | SFT → Klear | the same, with `gppo` and 0.1 `positive_nll`; one update per step clips no ratio, so only the second counts |
 | SASR | controller `sasr`: half as many supervised steps as a warm-up, then each step is one or the other |

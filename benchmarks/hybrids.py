@@ -58,12 +58,12 @@ class Options:
 
     arms: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1)
-    tokens: int = 8_000
-    sft_steps: int = 4
+    tokens: int = 4_000
+    sft_steps: int = 3
     train_tasks: int = 110
     test_tasks: int = 60
     collect: int = 2
-    samples: int = 2
+    samples: int = 1
     max_tokens: int = 96
     learning_rate: float = 2e-4
     model: str = "embedded"
