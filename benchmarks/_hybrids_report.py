@@ -130,8 +130,17 @@ def page(whole: Result) -> str:
     settings, seconds = whole.settings, sum(outcome.seconds for arm in whole.arms.values() for outcome in arm.seeds.values())
     examples = ", ".join(str(count) for count in whole.examples.values())
     seeds = _n(len(whole.examples), "seed")
+    spent = [outcome.trained + outcome.generated for name, arm in whole.arms.items() if name != BASE for outcome in arm.seeds.values()]
     return PAGE.format(
-        **settings, table=table(whole), verdict=verdict(whole), examples=examples, seeds=seeds, machine=whole.machine, minutes=seconds / 60
+        **settings,
+        least=min(spent, default=0),
+        most=max(spent, default=0),
+        table=table(whole),
+        verdict=verdict(whole),
+        examples=examples,
+        seeds=seeds,
+        machine=whole.machine,
+        minutes=seconds / 60,
     )
 
 
@@ -151,8 +160,8 @@ Every arm trains a LoRA adapter of rank 16 with the same learning rate ({learnin
 {verdict}
 
 - **Tokens** are those that a training pass reads (a prompt that rows share counts once; AMFT's passes for its inner products count) plus
-  those that are sampled. A run ends with the step after which it is nearest to its budget. Not counted: prompts read for sampling, and
-  passes without gradients (ASFT's over its reference).
+  those that are sampled. A run ends with the step after which it is nearest to its budget; a step of RL takes more than a thousand, so runs
+  spent {least} to {most}. Not counted: prompts read for sampling, and passes without gradients (ASFT's over its reference).
 - **pass@1**: share of the answers to held-out tasks that pass all tests, hidden ones included; {test_tasks} tasks of
   `first-functions:test`, {samples} per task and seed at temperature 0.8, at most {max_tokens} new tokens. Intervals are 95 % percentile
   bootstrap over tasks, of means over the seeds; differences are paired by task and seed.
