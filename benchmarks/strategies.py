@@ -39,6 +39,9 @@ from burnish.tasks import load as load_tasks
 SETS = {"first-functions:test": 60, "humaneval": 40}
 """Task sets and how many of each: every n-th task, over the whole set."""
 
+GIVEN = frozenset({"explained_repair"})
+"""Strategies that repair a given program: these tasks have none."""
+
 
 @dataclass
 class Options:
@@ -80,7 +83,7 @@ def main(options: Options) -> None:
 
 def _measure(options: Options, model: str, folder: Path) -> dict[str, Any]:
     """Every strategy with one model."""
-    names = options.strategies or tuple(plugins.names("strategy"))
+    names = options.strategies or [name for name in plugins.names("strategy") if name not in GIVEN]
     tasks = _tasks(options.tasks)
     policy = load_model(model)
     try:
