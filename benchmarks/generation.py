@@ -110,8 +110,10 @@ def _earlier(path: Path | None, settings: list[Any]) -> dict[str, dict[str, Any]
     found = json.loads(path.read_bytes()) if path is not None and path.exists() else {"settings": None}
     if found["settings"] != json.loads(json.dumps(settings)):
         return {}
-    sizes = {name: {int(count): rounds for count, rounds in each.get("rounds", {}).items()} for name, each in found["engines"].items()}
-    return {name: each | {"rounds": sizes[name]} for name, each in found["engines"].items()}
+    return {
+        name: each | {"rounds": {int(count): rounds for count, rounds in each.get("rounds", {}).items()}}
+        for name, each in found["engines"].items()
+    }
 
 
 def _gguf(model: str) -> str:

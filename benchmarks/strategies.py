@@ -39,8 +39,8 @@ from burnish.tasks import load as load_tasks
 SETS = {"first-functions:test": 60, "humaneval": 40}
 """Task sets and how many of each: every n-th task, over the whole set."""
 
-GIVEN = frozenset({"explained_repair"})
-"""Strategies that repair a given program: these tasks have none."""
+NOT_ASKED = frozenset({"collect", "explained_repair"})
+"""Strategies that collect for training instead of answering, or repair a given program: these tasks have none."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ def main(options: Options) -> None:
 
 def _measure(options: Options, model: str, folder: Path) -> dict[str, Any]:
     """Every strategy with one model."""
-    names = options.strategies or [name for name in plugins.names("strategy") if name not in GIVEN]
+    names = options.strategies or [name for name in plugins.names("strategy") if name not in NOT_ASKED]
     tasks = _tasks(options.tasks)
     policy = load_model(model)
     try:

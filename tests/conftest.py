@@ -47,6 +47,17 @@ def run(tmp_path):
         store.close()
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """A tiny model is faster without threads."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """A folder with a random two-layer Llama, a byte-level tokenizer and a ChatML template: loads like any real model."""

@@ -119,15 +119,6 @@ def pupil(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """A tiny model is faster without threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def embed(texts):
     """A sentence encoder of words: which of the four operators, or none, a text names. Vectors of length 1."""
     rows = torch.tensor([[float(name in text) for name in OPERATORS] + [0.1] for text in texts])

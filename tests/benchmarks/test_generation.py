@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from benchmarks._generation_limits import Machine, Weights, bound
-from benchmarks._generation_worker import ENGINES, LLAMA, VLLM, Ask
+from benchmarks._generation_worker import ENGINES, LLAMA, OURS, VLLM, Ask
+
+from benchmarks import generation
 
 ROOT = Path(__file__).parents[2]
 MEASURED = [name for name in ENGINES if name != "generate-64"]  # the same code as generate-16
@@ -70,3 +72,24 @@ def test_the_bound():
     assert slow_memory == pytest.approx(2 * 500 * 10 / 1e6 + 4 * 1.0)
     slow_products = bound(wave, weights, Machine(bandwidth=1e12, flops=1000.0))
     assert slow_products == pytest.approx(10.0 + 2 * 4.0 + 2 * 2.0)
+
+
+def test_figures_of_the_same_settings_are_taken_over(tmp_path):
+    """JSON has made waves' sizes text and settings lists; an engine that was missing has no rounds."""
+    path, settings = tmp_path / "result.json", [(1, 8), "embedded"]
+    assert generation._earlier(path, settings) == {}
+    figures = {OURS: {"load_s": 2.0, "rounds": {8: [{"tokens": 4}]}}, VLLM: {"missing": "not installed"}}
+    path.write_text(json.dumps({"settings": settings, "engines": figures}))
+    assert generation._earlier(path, settings) == {OURS: figures[OURS], VLLM: {"missing": "not installed", "rounds": {}}}
+    assert generation._earlier(path, [(1, 64), "embedded"]) == {}
+
+
+def test_the_automatic_choice_is_compared_with_the_fastest_measured(capsys):
+    """At one request `auto` takes llama.cpp; here ours was faster."""
+    figures = {
+        OURS: {"rounds": {1: [{"tokens": 80, "seconds": 1.0}]}},
+        LLAMA: {"rounds": {1: [{"tokens": 20, "seconds": 1.0}]}},
+        VLLM: {"missing": "not installed", "rounds": {}},
+    }
+    generation._automatic(figures, 1, gpu=False)
+    assert capsys.readouterr().out == "1 concurrent: auto would choose llamacpp of llamacpp, transformers: 0.25 of the fastest\n"

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import torch
 from benchmarks._hybrids_plans import Ledger, arms
 from benchmarks._hybrids_report import BASE, BASELINE, Outcome, result, verdict
 
@@ -20,15 +19,7 @@ from burnish.store.runs import RunStore
 from burnish.text.code import fenced
 
 SEED = 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """A tiny model is faster without threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

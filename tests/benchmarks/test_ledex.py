@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from benchmarks._ledex_report import ARMS, BASE, Direction
 from tests.operators import held_out
 
@@ -16,14 +15,7 @@ from burnish.store.jsonl import write_records
 from burnish.store.runs import RunStore
 
 SEED = 2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

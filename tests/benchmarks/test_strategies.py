@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.strategies import GIVEN
+from benchmarks.strategies import NOT_ASKED
 
 from burnish.core import plugins
 from burnish.store.runs import RunStore
@@ -21,7 +21,7 @@ def test_every_strategy_runs_under_the_same_budget(tmp_path, tiny_model):
     run = subprocess.run([*command, "--out", str(out), "--write", str(tmp_path / "page.md")], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     (found,) = json.loads((out / "result.json").read_text())["models"]
-    assert sorted(found["strategies"]) == [name for name in plugins.names("strategy") if name not in GIVEN]
+    assert sorted(found["strategies"]) == [name for name in plugins.names("strategy") if name not in NOT_ASKED]
     assert 0 < found["busy"] <= 1
     assert "| best_of_n | 0.000" in (tmp_path / "page.md").read_text()
     for name in found["strategies"]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from tests.training.conftest import tiny_model
@@ -13,13 +11,7 @@ from burnish.core.plugins import find
 from burnish.objectives.base import Denominators, TokenBatch, aggregate
 from burnish.objectives.preferences.base import divergence, judged_of, margin, pairs_of
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def imitate(name: str, seed: int) -> tuple[float, float]:

@@ -61,7 +61,7 @@ def test_imitation_raises_the_refinement_rate_from_chance(measured):
 
 
 @pytest.mark.slow
-def test_without_feedback_it_falls_back_to_chance(measured):
+def test_without_feedback_it_falls_to_chance_or_below(measured):
     assert measured["blind"][0] < 0.45
 
 

@@ -49,13 +49,9 @@ def tiny_model(dtype: torch.dtype = torch.float32, vocabulary: int = 33) -> Llam
         return LlamaForCausalLM(config).to(dtype).eval()
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """A tiny model is faster without threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(scope="module", autouse=True)
+def one_thread_for_all(one_thread: None) -> None:
+    """Every test here is of a tiny model."""
 
 
 @pytest.fixture

@@ -135,19 +135,12 @@ class Ppo(Record, forbid_unknown_fields=True):
                 "kl": self.kl,
                 "cut": float(self.segment_mode == "cut"),
             },
-            rl_options={"epsilon_low": self.clip, "epsilon_high": self.clip},
             rl_weight=self.importance or None,
             value_coefficient=self.value_coefficient,
             updates_per_step=self.updates,
-            learning_rate=self.learning_rate,
             batch_size=self.batch_size,
             epochs=self.epochs,
-            warmup=1,
-            schedule="constant",
-            temperature=temperature,
-            max_tokens=max_tokens,
-            seed=seed,
-            extendable=False,
+            **_practice(self, seed, temperature, max_tokens),
         )
         return trainer_settings(base, {**fresh, **({"stages": stages} if stages else {}), **self.trainer})
 
@@ -167,20 +160,27 @@ class Grpo(Record, forbid_unknown_fields=True):
         """The trainer's settings. `step_credit` compares the rewards of spans within a group."""
         base = TrainConfig(
             advantage="step_credit",
-            rl_options={"epsilon_low": self.clip, "epsilon_high": self.clip},
             kl=self.kl,
-            learning_rate=self.learning_rate,
             steps=self.steps,
             tasks_per_step=self.tasks_per_step,
             group_size=self.group_size,
-            warmup=1,
-            schedule="constant",
-            temperature=temperature,
-            max_tokens=max_tokens,
-            seed=seed,
-            extendable=False,
+            **_practice(self, seed, temperature, max_tokens),
         )
         return trainer_settings(base, self.trainer)
+
+
+def _practice(rl: Ppo | Grpo, seed: int, temperature: float, max_tokens: int) -> dict[str, Any]:
+    """What PPO and GRPO have in common for the trainer."""
+    return {
+        "rl_options": {"epsilon_low": rl.clip, "epsilon_high": rl.clip},
+        "learning_rate": rl.learning_rate,
+        "warmup": 1,
+        "schedule": "constant",
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "extendable": False,
+    }
 
 
 class LedexConfig(RecipeConfig):
