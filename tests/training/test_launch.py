@@ -65,7 +65,8 @@ def plan(tiny_model, tmp_path_factory) -> Path:
     write_records(folder / "e.jsonl", examples)
     write_records(folder / "p.jsonl", examples[:2])
     (folder / "plan.toml").write_text(
-        f'model = "{tiny_model}"\nout = "{folder / "alone"}"\nexamples = "{folder / "e.jsonl"}"\npreferences = "{folder / "p.jsonl"}"\n'
+        f'model = "{tiny_model}"\nengine_options = {{ dtype = "float32" }}\nout = "{folder / "alone"}"\n'
+        f'examples = "{folder / "e.jsonl"}"\npreferences = "{folder / "p.jsonl"}"\n'
         "[train]\nsteps = 3\nbatch_size = 3\nlearning_rate = 1e-3\nwarmup = 0\nmicro_tokens = 64\n"
     )
     return folder / "plan.toml"

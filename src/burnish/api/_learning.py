@@ -128,7 +128,9 @@ def train_file(file: Path, overrides: Sequence[str] = (), *, resume: bool = Fals
     plan = read_plan(file.read_bytes(), overrides)
     manifest = {"kind": "train", "plan": {key: value for key, value in msgspec.to_builtins(plan).items() if key != "train"}}
     with tracked(plan.trackers, plan.out, plan.train) as note:
-        return _train(Path(plan.out), plan.model, plan.train, manifest, resume, on_progress, note=note, **_sources(plan))
+        return _train(
+            Path(plan.out), plan.model, plan.train, manifest, resume, on_progress, options=plan.engine_options, note=note, **_sources(plan)
+        )
 
 
 def _sources(plan: TrainPlan) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def check_file(file: Path, overrides: Sequence[str] = (), only: Sequence[str] = 
     from burnish.training.preflight import Setup, preflight
 
     plan = read_plan(file.read_bytes(), overrides)
-    sources, policy = _sources(plan), load_model(plan.model)
+    sources, policy = _sources(plan), load_model(plan.model, options=plan.engine_options)
     try:
         return preflight(Setup(policy=policy, config=msgspec.to_builtins(plan.train), crew=Crew.here(), **sources), only)
     finally:
@@ -168,6 +170,7 @@ def _train(
     resume: bool,
     on_progress: Update,
     *,
+    options: dict[str, Any] | None = None,
     note: Callable[[StepStats], None] = lambda _: None,
     **data: Any,
 ) -> TrainResult:
@@ -177,7 +180,7 @@ def _train(
     from burnish.training.stats import numbers
     from burnish.training.trainer import train
 
-    settings, policy = config or TrainConfig(), load_model(model, needs=["training"])
+    settings, policy = config or TrainConfig(), load_model(model, needs=["training"], options=options)
     run = open_run(out, manifest | {"config": msgspec.to_builtins(settings)}, resume=resume) if leads() else nullcontext()
     with run as log:
 

@@ -94,7 +94,7 @@ def _one_token(
     rows, heads, width = query.shape
     kv, columns = keys.shape[1:3]
     grouped = query.reshape(rows * kv, heads // kv, width) * scaling
-    scores = torch.bmm(grouped, keys.flatten(0, 1).transpose(1, 2)).view(rows, heads, columns).float() + mask
+    scores = _products(grouped, keys.flatten(0, 1)).view(rows, heads, columns).add_(mask)
     weights, norm = _softmax(scores)
     output = torch.bmm(weights.to(values.dtype).view(rows * kv, heads // kv, columns), values.flatten(0, 1))
     return output.view(rows, heads, width), norm
@@ -108,13 +108,20 @@ def _merge(own: Tensor, norm: Tensor, query: Tensor, shared: Shared, layer: int,
     heads, size = own.shape[1:]
     kv = len(keys) // count
     grouped = query[shared.rows, :, 0].view(count, most, kv, -1, size).transpose(1, 2).reshape(count * kv, -1, size) * scaling
-    scores = torch.bmm(grouped, keys.transpose(1, 2)).float().view(count, -1, width) + shared.hidden
+    scores = _products(grouped, keys).view(count, -1, width).add_(shared.hidden)
     weights, other = _softmax(scores)
     part = torch.bmm(weights.to(values.dtype).view(count * kv, -1, width), values)
     part = part.view(count, kv, most, -1, size).transpose(1, 2).reshape(-1, heads, size)[shared.taken]
     other = other.view(count, kv, most, -1).transpose(1, 2).reshape(-1, heads)[shared.taken]
     rows = shared.rows.flatten()[shared.taken]
     own[rows] = torch.lerp(own[rows], part, torch.sigmoid(other - norm[rows])[..., None].to(part.dtype))
+
+
+def _products(
+    query: Float[Tensor, "batch queries width"], keys: Float[Tensor, "batch columns width"]
+) -> Float[Tensor, "batch queries columns"]:
+    """Every query times every key, in float32. Keys come first, as they lie: oneDNN would copy a transposed part of a bank."""
+    return torch.bmm(keys, query.transpose(1, 2)).transpose(1, 2).contiguous().float()
 
 
 def _softmax(scores: Float[Tensor, "*batch columns"]) -> tuple[Float[Tensor, "*batch columns"], Float[Tensor, "*batch"]]:

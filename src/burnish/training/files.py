@@ -31,6 +31,8 @@ class TrainPlan(Record, forbid_unknown_fields=True):
     """Folder for checkpoints and metrics."""
     model: str = "embedded"
     """`embedded`, a local model folder, or a hub name."""
+    engine_options: dict[str, Any] = {}
+    """Options of the engine, for example `{ dtype = "float32" }`. By default weights are bfloat16 where the hardware multiplies it."""
     examples: str = ""
     """JSONL file of examples for the stream `sft`."""
     tasks: str = ""
