@@ -58,6 +58,7 @@ def page(whole: Result) -> str:
     )
     return PAGE.format(
         **whole.settings,
+        command=whole.command,
         table=table(whole),
         directions=directions(whole),
         kinds=kinds,
@@ -75,7 +76,7 @@ PAGE = """\
 Written by one command; model `{model}`, training tasks `{train}`, seeds {seeds}:
 
 ```
-python -m benchmarks.ledex --write docs/results/ledex.md
+{command}
 ```
 
 {table}

@@ -72,6 +72,7 @@ class Direction(Record):
 class Result(Record):
     """The whole benchmark: what `result.json` holds. `rows` are by task set and arm; the base model's row comes first."""
 
+    command: str
     machine: str
     settings: dict[str, Any]
     seeds: tuple[int, ...]
@@ -86,13 +87,14 @@ Runs = dict[int, dict[str, Evaluation]]
 """By seed and format."""
 
 
-def result(found: Mapping[str, Mapping[int, LedexResult]], settings: dict[str, Any], machine: str) -> Result:
+def result(found: Mapping[str, Mapping[int, LedexResult]], settings: dict[str, Any], command: str, machine: str) -> Result:
     """Rows and directions from the results of every arm and seed."""
     plain = {key: value if isinstance(value, int | float | None) else str(value) for key, value in settings.items()}
     sets = [name for one in found.values() for each in one.values() for name in each.evaluations[BASE]]
     runs = {name: _runs(found, name) for name in dict.fromkeys(sets)}
     whole = [each for one in found.values() for each in one.values()]
     return Result(
+        command=command,
         machine=machine,
         settings=plain,
         seeds=tuple(next(iter(found.values()))),

@@ -20,6 +20,7 @@ import msgspec
 import torch
 import tyro
 
+from benchmarks._command import command
 from benchmarks._ledex_page import page, table
 from benchmarks._ledex_report import ARMS, Arm, result
 from burnish.cli._console import progress
@@ -80,7 +81,7 @@ def main(options: Options) -> None:
                 if name in found:
                     found[name][seed] = outcome
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, torch {torch.__version__}"
-    whole = result(found, settings, machine)
+    whole = result(found, settings, command("ledex", options, "docs/results/ledex.md"), machine)
     print(table(whole))
     write_atomic(options.out / "result.json", [msgspec.json.format(msgspec.json.encode(whole))])
     if options.write is not None:

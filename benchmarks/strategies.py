@@ -3,7 +3,8 @@
     python -m benchmarks.strategies --models embedded CHECKPOINT --write docs/results/strategies.md
 
 Every strategy gets the same tasks, the same tokens per task and the same seeds. Solved means: the answer handed in passes all
-tests, hidden ones included. Rates are means over the seeds, with intervals by bootstrap over tasks. The second part runs
+tests, hidden ones included. Rates are means over the seeds, with intervals by bootstrap over tasks; what search is worth is the
+difference to `best_of_n`, which draws independent answers for the same tokens. The second part runs
 `busy_tasks` tasks at once (0: none) and measures by the engine's own counter in which share of the time it computed: the rest
 is what the judge and the strategies cost. A run that was interrupted goes on where it was. `--quick` is a small form.
 """
@@ -16,7 +17,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ from typing import Any
 import msgspec
 import tyro
 
+from benchmarks._command import command
 from burnish.cli._console import progress
 from burnish.core import plugins
 from burnish.core.budget import Budget
 from burnish.core.records import Sampling, Task
-from burnish.evaluation import Evaluation, Interval, bootstrap_interval, evaluate
+from burnish.evaluation import Evaluation, Interval, bootstrap_interval, evaluate, paired_interval
 from burnish.models import Policy
 from burnish.models import load as load_model
+from burnish.recipes._work import spread
 from burnish.runs import Progress, SolveConfig, open_run, solve
 from burnish.signals.prompts import STOP
 from burnish.store.files import write_atomic
@@ -41,6 +44,8 @@ SETS = {"first-functions:test": 60, "humaneval": 40}
 
 NOT_ASKED = frozenset({"collect", "explained_repair"})
 """Strategies that collect for training instead of answering, or repair a given program: these tasks have none."""
+
+BASELINE = "best_of_n"
 
 
 @dataclass
@@ -68,6 +73,7 @@ def main(options: Options) -> None:
     results = [_measure(options, model, options.out / f"model-{number}") for number, model in enumerate(options.models)]
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
     settings = {
+        "command": command("strategies", options, "docs/results/strategies.md"),
         "machine": machine,
         "tasks": options.tasks,
         "seeds": options.seeds,
@@ -84,26 +90,23 @@ def main(options: Options) -> None:
 def _measure(options: Options, model: str, folder: Path) -> dict[str, Any]:
     """Every strategy with one model."""
     names = options.strategies or [name for name in plugins.names("strategy") if name not in NOT_ASKED]
-    tasks = _tasks(options.tasks)
+    sets = _tasks(options.tasks)
     policy = load_model(model)
     try:
-        rows = {name: _row([_solve(options, policy, name, tasks, seed, folder) for seed in options.seeds]) for name in names}
+        found = {name: [_solve(options, policy, name, sets, seed, folder) for seed in options.seeds] for name in names}
+        rows = {name: _row(each, sets, found.get(BASELINE)) for name, each in found.items()}
         return {"model": model, "strategies": rows, "busy": _busy(options, policy, folder) if options.busy_tasks else None}
     finally:
         asyncio.run(policy.aclose())
 
 
-def _tasks(count: int) -> list[Task]:
+def _tasks(count: int) -> dict[str, list[Task]]:
     """`count` tasks of the sets, in the proportion of `SETS`, spread over each set."""
-    chosen: list[Task] = []
-    for name, most in SETS.items():
-        loaded = load_tasks(name)
-        wanted = max(1, round(most * min(count, 100) / 100))
-        chosen += [loaded[index * len(loaded) // wanted] for index in range(min(wanted, len(loaded)))]
-    return chosen
+    return {name: spread(load_tasks(name), max(1, round(most * min(count, 100) / 100))) for name, most in SETS.items()}
 
 
-def _solve(options: Options, policy: Policy, name: str, tasks: Sequence[Task], seed: int, folder: Path) -> Evaluation:
+def _solve(options: Options, policy: Policy, name: str, sets: Mapping[str, Sequence[Task]], seed: int, folder: Path) -> Evaluation:
+    tasks = [task for each in sets.values() for task in each]
     sampling = Sampling(temperature=0.8, max_tokens=options.max_tokens, stop=STOP)
     config = SolveConfig(strategy=name, sampling=sampling, budget=Budget(tokens=options.tokens), seed=seed)
     manifest = {"kind": "solve", "model": policy.name, "tasks": [task.id for task in tasks], "config": msgspec.to_builtins(config)}
@@ -116,18 +119,30 @@ def _solve(options: Options, policy: Policy, name: str, tasks: Sequence[Task], s
         return evaluate(store)
 
 
-def _row(found: Sequence[Evaluation]) -> dict[str, Any]:
+def _row(found: Sequence[Evaluation], sets: Mapping[str, Sequence[Task]], baseline: Sequence[Evaluation] | None) -> dict[str, Any]:
     """One strategy's figures over all seeds."""
-    rates: dict[str, list[float]] = {}
-    for evaluation in found:
-        for row in evaluation.per_task:
-            rates.setdefault(row.task_id, []).append(row.passed / max(row.scored, 1))
-    rate = bootstrap_interval([statistics.fmean(values) for values in rates.values()], seed=0)
+    rates, others = _rates(found), _rates(baseline or found)
+    by_set = {name: bootstrap_interval([rates[task.id] for task in tasks], seed=0) for name, tasks in sets.items()}
     tokens = sum(row.tokens for evaluation in found for row in evaluation.per_task)
     judge_s = sum(row.judge_s for evaluation in found for row in evaluation.per_task)
     solved = sum(row.passed > 0 for evaluation in found for row in evaluation.per_task)
     per_solved = {"tokens per solved": tokens / solved, "judge s per solved": judge_s / solved} if solved else {}
-    return {"solved": msgspec.to_builtins(rate), "tokens": tokens, "judge_s": judge_s, **per_solved}
+    return {
+        "solved": msgspec.to_builtins(by_set),
+        "minus baseline": msgspec.to_builtins(paired_interval([others[task] for task in rates], [*rates.values()], seed=0)),
+        "tokens": tokens,
+        "judge_s": judge_s,
+        **per_solved,
+    }
+
+
+def _rates(found: Sequence[Evaluation]) -> dict[str, float]:
+    """By task the share of its episodes that solved it."""
+    shares: dict[str, list[float]] = {}
+    for evaluation in found:
+        for row in evaluation.per_task:
+            shares.setdefault(row.task_id, []).append(row.passed / max(row.scored, 1))
+    return {task: statistics.fmean(each) for task, each in shares.items()}
 
 
 def _busy(options: Options, policy: Any, folder: Path) -> float:
@@ -144,29 +159,45 @@ def _busy(options: Options, policy: Any, folder: Path) -> float:
 
 def _page(settings: dict[str, Any], results: Sequence[dict[str, Any]]) -> str:
     """All figures as a page of Markdown."""
-    sets = " and ".join(f"`{name}`" for name in SETS)
-    lines = [
-        "# Strategies at equal token budgets\n",
-        f"`python -m benchmarks.strategies`: {settings['tasks']} tasks of {sets}, seeds {list(settings['seeds'])},",
-        f"{settings['tokens']} tokens per task, at most {settings['max_tokens']} per completion; {settings['machine']}.",
-        "Solved: the answer handed in passes all tests, hidden ones included (mean over the seeds, 95 % interval over tasks).",
-    ]
-    for result in results:
-        lines += [f"\n## {result['model']}\n", _table(result["strategies"])]
-        if result["busy"] is not None:
-            lines.append(f"\nWith many tasks at once the engine computed in {result['busy']:.1%} of the time.")
-    return "\n".join(lines) + "\n"
+    tables = [f"## {result['model']}\n\n{_table(result['strategies'])}{_kept_busy(result['busy'])}" for result in results]
+    return PAGE.format(**settings, sets=" and ".join(f"`{name}`" for name in SETS), baseline=BASELINE, tables="\n".join(tables))
+
+
+PAGE = """\
+# Strategies at equal token budgets
+
+```
+{command}
+```
+
+{tasks} tasks of {sets}, seeds {seeds}, {tokens} new tokens per task, at most {max_tokens} per completion, temperature 0.8; {machine}.
+
+- **Solved**: the answer handed in passes all tests, hidden ones included; mean over the seeds, 95 % percentile bootstrap over tasks.
+- **Minus {baseline}**: difference in solved over all tasks, paired by task, to independent answers for the same tokens.
+- **Tokens** (new ones) and seconds of the judge are sums over all tasks and seeds.
+
+{tables}"""
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> str:
     """The figures as a Markdown table, ready for a page."""
-    lines = ["| strategy | solved | tokens | judge s | tokens per solved | judge s per solved |", "|---|---|---|---|---|---|"]
+    header = ["strategy", *SETS, f"minus {BASELINE}", "tokens", "judge s", "tokens per solved", "judge s per solved"]
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     for name, row in rows.items():
-        rate = msgspec.convert(row["solved"], Interval)
-        costs = [f"{row[key]:.0f}" if key in row else "-" for key in ("tokens per solved", "judge s per solved")]
-        solved = f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
-        lines.append(f"| {name} | {solved} | {row['tokens']} | {row['judge_s']:.0f} | {costs[0]} | {costs[1]} |")
-    return "\n".join(lines)
+        solved = [_show(row["solved"][each]) for each in SETS]
+        costs = [f"{row[key]:.0f}" if key in row else "–" for key in ("tokens per solved", "judge s per solved")]
+        cells = [name, *solved, _show(row["minus baseline"], "+"), str(row["tokens"]), f"{row['judge_s']:.0f}", *costs]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _show(interval: Any, sign: str = "") -> str:
+    found = msgspec.convert(interval, Interval)
+    return f"{found.value:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
+
+
+def _kept_busy(share: float | None) -> str:
+    return "" if share is None else f"\nWith many tasks at once the engine computed in {share:.1%} of the time.\n"
 
 
 if __name__ == "__main__":
