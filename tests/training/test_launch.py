@@ -86,6 +86,15 @@ def launcher(how: str, folder: Path) -> list[object]:
 
 
 @pytest.mark.slow
+def test_divided_weights_are_saved_in_the_models_own_type(plan, tmp_path) -> None:
+    """FSDP2 keeps its parts in float32."""
+    settings = [f"out={tmp_path / 'two'}", "engine_options.dtype=bfloat16", "train.steps=1"]
+    run(*launcher("FSDP", tmp_path), "-m", "burnish", "train", plan, *settings)
+    saved = load_file(tmp_path / "two" / "step-000001" / "model.safetensors")
+    assert {tensor.dtype for tensor in saved.values()} == {torch.bfloat16}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["torchrun", *ASKS])
 def test_two_processes_leave_the_result_of_one(alone, plan, tmp_path, how) -> None:
     """All copied (torchrun) or, as the configuration of accelerate asks, divided (by FSDP2, or ZeRO stage 2 of DeepSpeed)."""

@@ -20,7 +20,7 @@ from burnish.training._forward import TokenScorer, padded
 from burnish.training._micro import MicroBatch, micro_batches
 from burnish.training._objective import Counts, Objective, evaluate, token_batch
 from burnish.training._rows import Row
-from burnish.training._shards import Shards, gathered
+from burnish.training._shards import Shards
 from burnish.training._tally import Tally
 from burnish.training._zero import optimizer_of
 from burnish.training.config import TrainConfig
@@ -215,11 +215,7 @@ class Bench:
 
     def whole_weights(self) -> dict[str, Tensor] | None:
         """The model's state put together, if ranks hold parts of it; else None. All ranks must ask."""
-        if self.shards is None:
-            return None
-        state = self.trainable.model.state_dict(keep_vars=True)
-        once = {id(tensor): gathered(tensor.detach()).cpu() for tensor in state.values()}  # tied weights stay one tensor, saved once
-        return {name: once[id(tensor)] for name, tensor in state.items()}
+        return None if self.shards is None else self.shards.weights()
 
     def sampling(self) -> AbstractContextManager[None]:
         """While open, the model can be sampled from."""

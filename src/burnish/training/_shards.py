@@ -30,8 +30,9 @@ class Shards:
         layers = next((part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part)), None)
         if layers is None:
             raise InputError(f"{type(model).__name__} has no list of layers to divide. Leave shard out.")
-        dtype = next(model.parameters()).dtype
-        policy = MixedPrecisionPolicy() if dtype == torch.float32 else MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)
+        self._dtype = next(model.parameters()).dtype
+        mixed = MixedPrecisionPolicy(param_dtype=self._dtype, reduce_dtype=torch.float32)
+        policy = MixedPrecisionPolicy() if self._dtype == torch.float32 else mixed
         mesh = init_device_mesh(next(model.parameters()).device.type, (size,))
         model.float()
         for part in (*layers, model):
@@ -44,6 +45,17 @@ class Shards:
         """Run what uses the weights. Its tensors may be sent back through the model."""
         found: T = self._model.burnish_compute(work)
         return found
+
+    @torch.no_grad()
+    def weights(self) -> dict[str, Tensor]:
+        """The model's state put together, in the model's own dtype. All ranks must ask."""
+        state = self._model.state_dict(keep_vars=True)
+        once = {id(tensor): self._together(tensor.detach()) for tensor in state.values()}  # tied weights stay one tensor, saved once
+        return {name: once[id(tensor)] for name, tensor in state.items()}
+
+    def _together(self, part: Tensor) -> Tensor:
+        whole = gathered(part).cpu()
+        return whole.to(self._dtype) if whole.is_floating_point() else whole
 
     @contextmanager
     def whole(self) -> Iterator[None]:
