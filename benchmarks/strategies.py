@@ -18,7 +18,9 @@ import platform
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +95,7 @@ def _measure(options: Options, model: str, folder: Path) -> dict[str, Any]:
     sets = _tasks(options.tasks)
     policy = load_model(model)
     try:
-        found = {name: [_solve(options, policy, name, sets, seed, folder) for seed in options.seeds] for name in names}
+        found = {name: asyncio.run(_solve(options, policy, name, sets, folder)) for name in names}
         rows = {name: _row(each, sets, found.get(BASELINE)) for name, each in found.items()}
         return {"model": model, "strategies": rows, "busy": _busy(options, policy, folder) if options.busy_tasks else None}
     finally:
@@ -105,18 +107,28 @@ def _tasks(count: int) -> dict[str, list[Task]]:
     return {name: spread(load_tasks(name), max(1, round(most * min(count, 100) / 100))) for name, most in SETS.items()}
 
 
-def _solve(options: Options, policy: Policy, name: str, sets: Mapping[str, Sequence[Task]], seed: int, folder: Path) -> Evaluation:
+async def _solve(options: Options, policy: Policy, name: str, sets: Mapping[str, Sequence[Task]], folder: Path) -> list[Evaluation]:
+    """One strategy with every seed, all at once: the model has more to do at a time."""
     tasks = [task for each in sets.values() for task in each]
     sampling = Sampling(temperature=0.8, max_tokens=options.max_tokens, stop=STOP)
-    config = SolveConfig(strategy=name, sampling=sampling, budget=Budget(tokens=options.tokens), seed=seed)
-    manifest = {"kind": "solve", "model": policy.name, "tasks": [task.id for task in tasks], "config": msgspec.to_builtins(config)}
-    with open_run(folder / f"{name}-{seed}", manifest, resume=True) as store, progress(f"{policy.name}: {name}, seed {seed}") as update:
+    latest: dict[int, Progress] = {}
+    with ExitStack() as stack:
+        update = stack.enter_context(progress(f"{policy.name}: {name}"))
 
-        def note(now: Progress) -> None:
-            update(now.done, now.total, f"solved {now.solved}")
+        def note(seed: int, now: Progress) -> None:
+            latest[seed] = now
+            done, solved = sum(one.done for one in latest.values()), sum(one.solved for one in latest.values())
+            update(done, len(tasks) * len(options.seeds), f"solved {solved}")
 
-        asyncio.run(solve(tasks, policy, plugins.find("verifier", tasks[0].kind), store, config, on_progress=note))
-        return evaluate(store)
+        stores = []
+        async with asyncio.TaskGroup() as group:
+            for seed in options.seeds:
+                config = SolveConfig(strategy=name, sampling=sampling, budget=Budget(tokens=options.tokens), seed=seed)
+                about = {"kind": "solve", "model": policy.name, "tasks": [task.id for task in tasks], "config": msgspec.to_builtins(config)}
+                stores.append(stack.enter_context(open_run(folder / f"{name}-{seed}", about, resume=True)))
+                verifier = plugins.find("verifier", tasks[0].kind)
+                group.create_task(solve(tasks, policy, verifier, stores[-1], config, on_progress=partial(note, seed)))
+        return [evaluate(store) for store in stores]
 
 
 def _row(found: Sequence[Evaluation], sets: Mapping[str, Sequence[Task]], baseline: Sequence[Evaluation] | None) -> dict[str, Any]:
