@@ -20,7 +20,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from burnish.evaluation import Evaluation, Interval, bootstrap_interval, evaluat
 from burnish.models import Policy
 from burnish.models import load as load_model
 from burnish.recipes._work import spread
-from burnish.runs import Progress, SolveConfig, open_run, solve
+from burnish.runs import Part, Progress, SolveConfig, open_run, solve, solve_together
 from burnish.signals.prompts import STOP
 from burnish.store.files import write_atomic
 from burnish.tasks import load as load_tasks
@@ -78,6 +77,7 @@ def main(options: Options) -> None:
         "command": command("strategies", options, "docs/results/strategies.md"),
         "machine": machine,
         "tasks": options.tasks,
+        "blind": sum(not task.visible() for each in _tasks(options.tasks).values() for task in each),
         "seeds": options.seeds,
         "tokens": options.tokens,
         "max_tokens": options.max_tokens,
@@ -95,7 +95,7 @@ def _measure(options: Options, model: str, folder: Path) -> dict[str, Any]:
     sets = _tasks(options.tasks)
     policy = load_model(model)
     try:
-        found = {name: asyncio.run(_solve(options, policy, name, sets, folder)) for name in names}
+        found = {name: _solve(options, policy, name, sets, folder) for name in names}
         rows = {name: _row(each, sets, found.get(BASELINE)) for name, each in found.items()}
         return {"model": model, "strategies": rows, "busy": _busy(options, policy, folder) if options.busy_tasks else None}
     finally:
@@ -107,28 +107,24 @@ def _tasks(count: int) -> dict[str, list[Task]]:
     return {name: spread(load_tasks(name), max(1, round(most * min(count, 100) / 100))) for name, most in SETS.items()}
 
 
-async def _solve(options: Options, policy: Policy, name: str, sets: Mapping[str, Sequence[Task]], folder: Path) -> list[Evaluation]:
-    """One strategy with every seed, all at once: the model has more to do at a time."""
+def _solve(options: Options, policy: Policy, name: str, sets: Mapping[str, Sequence[Task]], folder: Path) -> list[Evaluation]:
+    """One strategy with every seed."""
     tasks = [task for each in sets.values() for task in each]
-    sampling = Sampling(temperature=0.8, max_tokens=options.max_tokens, stop=STOP)
-    latest: dict[int, Progress] = {}
+    verifier, sampling = plugins.find("verifier", tasks[0].kind), Sampling(temperature=0.8, max_tokens=options.max_tokens, stop=STOP)
     with ExitStack() as stack:
+        parts = []
         update = stack.enter_context(progress(f"{policy.name}: {name}"))
+        for seed in options.seeds:
+            config = SolveConfig(strategy=name, sampling=sampling, budget=Budget(tokens=options.tokens), seed=seed)
+            noted = {"kind": "solve", "model": policy.name, "tasks": [task.id for task in tasks], "config": msgspec.to_builtins(config)}
+            store = stack.enter_context(open_run(folder / f"{name}-{seed}", noted, resume=True))
+            parts.append(Part(tasks, verifier, store, config))
 
-        def note(seed: int, now: Progress) -> None:
-            latest[seed] = now
-            done, solved = sum(one.done for one in latest.values()), sum(one.solved for one in latest.values())
-            update(done, len(tasks) * len(options.seeds), f"solved {solved}")
+        def note(now: Progress) -> None:
+            update(now.done, now.total, f"solved {now.solved}")
 
-        stores = []
-        async with asyncio.TaskGroup() as group:
-            for seed in options.seeds:
-                config = SolveConfig(strategy=name, sampling=sampling, budget=Budget(tokens=options.tokens), seed=seed)
-                about = {"kind": "solve", "model": policy.name, "tasks": [task.id for task in tasks], "config": msgspec.to_builtins(config)}
-                stores.append(stack.enter_context(open_run(folder / f"{name}-{seed}", about, resume=True)))
-                verifier = plugins.find("verifier", tasks[0].kind)
-                group.create_task(solve(tasks, policy, verifier, stores[-1], config, on_progress=partial(note, seed)))
-        return [evaluate(store) for store in stores]
+        asyncio.run(solve_together(parts, policy, on_progress=note))
+        return [evaluate(part.store) for part in parts]
 
 
 def _row(found: Sequence[Evaluation], sets: Mapping[str, Sequence[Task]], baseline: Sequence[Evaluation] | None) -> dict[str, Any]:
@@ -187,6 +183,8 @@ PAGE = """\
 - **Solved**: the answer handed in passes all tests, hidden ones included; mean over the seeds, 95 % percentile bootstrap over tasks.
 - **Minus {baseline}**: difference in solved over all tasks, paired by task, to independent answers for the same tokens.
 - **Tokens** (new ones) and seconds of the judge are sums over all tasks and seeds.
+- {blind} of the tasks have no visible check. There a strategy cannot know whether it is done, and `lpw` and `slpw`, which verify their plan on
+  visible tests, hand in nothing.
 
 {tables}"""
 

@@ -17,7 +17,7 @@ from burnish.core.seeds import derive_seed
 from burnish.evaluation import Evaluation, evaluate
 from burnish.evaluation.explanations import ARMS, Similarity, Usefulness, explained_problems, similarity, usefulness
 from burnish.models.base import Policy
-from burnish.recipes._work import Work, spread
+from burnish.recipes._work import Trial, Work, spread
 from burnish.recipes.base import ours, paper
 from burnish.runs import SolveConfig
 from burnish.signals.ledex import Embed, Scale
@@ -82,24 +82,27 @@ def folder_of(model: str, tasks: str, form: Format) -> str:
 
 
 def refine(work: Work, title: str, model: str, protocol: Protocol, seed: int) -> dict[str, dict[Format, Evaluation]]:
-    """Let the model of now answer and refine, on each task set in each format; evaluations by task set and format.
+    """Let the model of now answer and refine, on all task sets in all formats at once; evaluations by task set and format.
 
-    `title` has a place for both. The run folders are those of `folder_of`.
+    The run folders are those of `folder_of`.
     """
     found: dict[str, dict[Format, Evaluation]] = {}
     ks = tuple(k for k in protocol.ks if k <= protocol.samples) or (1,)
-    for name, tasks in protocol.load().items():
-        for form in protocol.formats:
-            config = SolveConfig(
-                strategy="ledex",
-                options={"rounds": protocol.rounds, "explain": form == "explain"},
-                samples=protocol.samples,
-                sampling=protocol.sampling,
-                seed=derive_seed(seed, "measure"),
-            )
-            folder = work.solve(title.format(f"{name}, {form}"), folder_of(model, name, form), tasks, config, of=name)
-            with RunStore.open(folder) as store:
-                found.setdefault(name, {})[form] = evaluate(store, ks=ks)
+    configs = {
+        form: SolveConfig(
+            strategy="ledex",
+            options={"rounds": protocol.rounds, "explain": form == "explain"},
+            samples=protocol.samples,
+            sampling=protocol.sampling,
+            seed=derive_seed(seed, "measure"),
+        )
+        for form in protocol.formats
+    }
+    keys = [(name, tasks, form) for name, tasks in protocol.load().items() for form in protocol.formats]
+    trials = [Trial(folder_of(model, name, form), tasks, name, configs[form]) for name, tasks, form in keys]
+    for (name, _, form), folder in zip(keys, work.solve_together(title, f"measure-{model}", trials), strict=True):
+        with RunStore.open(folder) as store:
+            found.setdefault(name, {})[form] = evaluate(store, ks=ks)
     return found
 
 
@@ -148,23 +151,23 @@ class _Helper:
             return None
         if self._policy is None:
             self._policy = self._fresh()
-        nothing, told, other = (self._repaired(problems, arm, folder_of(model, tasks, "explain"), tasks) for arm in ARMS)
+        run = folder_of(model, tasks, "explain")
+        trials = [Trial(f"{run}-told-{told or 'nothing'}", problems, tasks, self._config(told)) for told in ARMS]
+        evaluations = []
+        for folder in self._work.solve_together(self._title.format(run), f"{run}-told", trials, policy=self._policy):
+            with RunStore.open(folder) as opened:
+                evaluations.append(evaluate(opened))
+        nothing, told, other = evaluations
         return usefulness(nothing, told, other, problems)
 
-    def _repaired(self, problems: Sequence[Task], told: str, run: str, tasks: str) -> Evaluation:
-        config = SolveConfig(
+    def _config(self, told: str) -> SolveConfig:
+        return SolveConfig(
             strategy="explained_repair",
             options={"told": told},
             samples=self._protocol.draws,
             sampling=self._protocol.sampling,
             seed=derive_seed(self._seed, "usefulness"),
         )
-        what = told or "nothing"
-        folder = self._work.solve(
-            self._title.format(f"{run} told {what}"), f"{run}-told-{what}", problems, config, of=tasks, policy=self._policy
-        )
-        with RunStore.open(folder) as opened:
-            return evaluate(opened)
 
     def close(self) -> None:
         """Stop the fresh model, if it was loaded."""

@@ -59,7 +59,7 @@ def measure_refinement(
             policy = _loaded(model)
         try:
             work = Work(folder, policy, log, stage)
-            evaluations = refine(work, "measure {}", RUN, protocol, seed)
+            evaluations = refine(work, "measure", RUN, protocol, seed)
             load_fresh, encoder = partial(_loaded, fresh), partial(encoder_of, embed or None)
             worth = explained(work, "explanations: {}", [RUN], protocol, seed, embed=encoder, scale=scale, fresh=load_fresh)
         finally:

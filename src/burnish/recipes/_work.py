@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from burnish.core import plugins
 from burnish.core.records import Example, Task
 from burnish.models.base import Policy
 from burnish.recipes.base import Stage
-from burnish.runs import Progress, SolveConfig, open_run, solve
+from burnish.runs import Part, Progress, SolveConfig, open_run, solve_together
 from burnish.store.jsonl import read_records, write_records
 from burnish.store.runs import RunStore
 from burnish.training.config import TrainConfig
@@ -32,6 +32,15 @@ def spread(tasks: list[Task], count: int | None) -> list[Task]:
     if count is None or count >= len(tasks):
         return tasks
     return [tasks[index * len(tasks) // count] for index in range(count)]
+
+
+class Trial(NamedTuple):
+    """A run to be made: the name of its folder, its tasks, the set that they are of, and how they are solved."""
+
+    name: str
+    tasks: Sequence[Task]
+    of: str
+    config: SolveConfig
 
 
 @dataclass(frozen=True)
@@ -55,16 +64,26 @@ class Work:
         teacher: Policy | None = None,
     ) -> Path:
         """Solve the tasks of the set `of` into the run `name` and give its folder. `policy`: another model than the trained one."""
-        writer, folder = policy or self.policy, self.folder / name
-        noted = {"kind": "solve", "model": writer.name, "tasks": of, "config": msgspec.to_builtins(config)}
-        with self.timed(title, name) as update, open_run(folder, noted, resume=True) as store:
+        (folder,) = self.solve_together(title, name, [Trial(name, tasks, of, config)], policy=policy, teacher=teacher)
+        return folder
+
+    def solve_together(
+        self, title: str, stage: str, trials: Sequence[Trial], *, policy: Policy | None = None, teacher: Policy | None = None
+    ) -> list[Path]:
+        """The same for several runs at once."""
+        writer, parts = policy or self.policy, list[Part]()
+        with ExitStack() as stack:
+            update = stack.enter_context(self.timed(title, stage))
+            for name, tasks, of, config in trials:
+                noted = {"kind": "solve", "model": writer.name, "tasks": of, "config": msgspec.to_builtins(config)}
+                store = stack.enter_context(open_run(self.folder / name, noted, resume=True))
+                parts.append(Part(tasks, plugins.find("verifier", tasks[0].kind), store, config))
 
             def show(now: Progress) -> None:
                 update(now.done, now.total, f"solved {now.solved}")
 
-            verifier = plugins.find("verifier", tasks[0].kind)
-            asyncio.run(solve(tasks, writer, verifier, store, config, teacher=teacher, on_progress=show))
-        return folder
+            asyncio.run(solve_together(parts, writer, teacher=teacher, on_progress=show))
+        return [self.folder / trial.name for trial in trials]
 
     def examples(self, title: str, name: str, file: str, make: Callable[[], Sequence[Example]]) -> list[Example]:
         """The examples in `file`, made if it is not there: the stage `name`."""

@@ -107,7 +107,7 @@ class _Ledex:
         )
 
     def _measure(self, model: str) -> None:
-        self.evaluations[model] = refine(self.work, f"{model}: measure {{}}", model, self.config.measure, self.config.seed)
+        self.evaluations[model] = refine(self.work, f"{model}: measure", model, self.config.measure, self.config.seed)
 
     def _collect(self) -> Path:
         config = self.config

@@ -2,6 +2,7 @@
 
 from burnish.runs.folders import open_run
 from burnish.runs.references import check_references
+from burnish.runs.several import Part, solve_together
 from burnish.runs.solve import Progress, SolveConfig, solve
 
-__all__ = ["Progress", "SolveConfig", "check_references", "open_run", "solve"]
+__all__ = ["Part", "Progress", "SolveConfig", "check_references", "open_run", "solve", "solve_together"]

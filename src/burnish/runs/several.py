@@ -1,11 +1,12 @@
-"""Several strategies on the same tasks, one after another, each into a run of its own, with one model and one judge."""
+"""Several runs with one model: strategies on the same tasks one after another, or any runs at once."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +16,7 @@ from burnish.core.records import Task
 from burnish.models.base import Policy
 from burnish.runs.folders import open_run
 from burnish.runs.solve import Progress, SolveConfig, solve
+from burnish.store.runs import RunStore
 from burnish.verifiers.base import Verifier
 
 
@@ -38,6 +40,41 @@ async def solve_several(
         await policy.aclose()
         if teacher is not None:
             await teacher.aclose()
+
+
+class Part(NamedTuple):
+    """One of several runs: what is solved, who judges it, into which open store it goes, and how."""
+
+    tasks: Sequence[Task]
+    verifier: Verifier
+    store: RunStore
+    config: SolveConfig
+
+
+async def solve_together(
+    parts: Sequence[Part],
+    policy: Policy,
+    *,
+    teacher: Policy | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Solve all parts at once, so that the model's batch stays full to the end of the last. Progress is that of all together.
+
+    Each part comes out as `solve` alone would leave it, and is resumed like that. Raises what `solve` raises, for the first part that does.
+    """
+    latest = [Progress(done=0, total=len(part.tasks) * part.config.samples, solved=0, errors=0, tokens=0) for part in parts]
+
+    def note(number: int, now: Progress) -> None:
+        latest[number] = now
+        on_progress(Progress(**{name: sum(getattr(one, name) for one in latest) for name in Progress.__struct_fields__}))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number, (tasks, verifier, store, config) in enumerate(parts):
+                work = solve(tasks, policy, verifier, store, config, teacher=teacher, on_progress=partial(note, number))
+                group.create_task(work)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 def shared_options(strategies: Sequence[str], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
