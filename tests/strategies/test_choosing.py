@@ -71,6 +71,13 @@ def test_codet_with_useless_tests_still_hands_in_what_is_verified(run):
     assert code(store).endswith("a + b")
 
 
+def test_tests_that_are_broken_themselves_pass_nothing_and_disturb_nothing(run):
+    """The only test that was written fails before it calls the program: no fault of the judge."""
+    store, _ = run(["assert add((1, 2) / 3) == 1", WRONG, RIGHT], strategy="codet", options={"n": 2, "suites": 1})
+    assert store.episodes()[0].status == "done"
+    assert code(store).endswith("a + b")
+
+
 def test_consensus_drops_tests_that_the_old_code_passes(run, add_task):
     task = without_checks(add_task())
     task.context["buggy"] = "def add(a, b):\n    return a - b"

@@ -239,7 +239,7 @@ class Judge:
         asked = msgspec.structs.replace(self._task, checks=tuple(tests))
         verdict = await self._verifier.averify(asked, attempt.artefacts["code"], limits=self._limits)
         self._meter.after_verify(verdict.cost)
-        if verdict.status == "error":
+        if verdict.status == "error" and not _own_fault(verdict):
             raise SandboxError("the judge failed on a generated test")
         return frozenset(number for number, check in enumerate(verdict.checks) if check.outcome == "pass")
 
@@ -255,6 +255,13 @@ class Judge:
         if trace is not None:
             self._meter.after_verify(trace.cost)
         return trace
+
+
+def _own_fault(verdict: Verdict) -> bool:
+    """Whether no check could be run because all tests were broken themselves: then they are not passed, and nothing else is wrong."""
+    return bool(verdict.checks) and all(
+        any(found.code.endswith(".test_error") for found in check.diagnostics) for check in verdict.checks if check.outcome == "error"
+    )
 
 
 class Best:
