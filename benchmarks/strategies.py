@@ -130,14 +130,15 @@ def _solve(options: Options, policy: Policy, name: str, sets: Mapping[str, Seque
 def _row(found: Sequence[Evaluation], sets: Mapping[str, Sequence[Task]], baseline: Sequence[Evaluation] | None) -> dict[str, Any]:
     """One strategy's figures over all seeds."""
     rates, others = _rates(found), _rates(baseline or found)
-    by_set = {name: bootstrap_interval([rates[task.id] for task in tasks], seed=0) for name, tasks in sets.items()}
+    common = [task for task in rates if task in others]
+    by_set = {name: bootstrap_interval([rates[task.id] for task in tasks if task.id in rates], seed=0) for name, tasks in sets.items()}
     tokens = sum(row.tokens for evaluation in found for row in evaluation.per_task)
     judge_s = sum(row.judge_s for evaluation in found for row in evaluation.per_task)
     solved = sum(row.passed > 0 for evaluation in found for row in evaluation.per_task)
     per_solved = {"tokens per solved": tokens / solved, "judge s per solved": judge_s / solved} if solved else {}
     return {
         "solved": msgspec.to_builtins(by_set),
-        "minus baseline": msgspec.to_builtins(paired_interval([others[task] for task in rates], [*rates.values()], seed=0)),
+        "minus baseline": msgspec.to_builtins(paired_interval([others[task] for task in common], [rates[task] for task in common], seed=0)),
         "tokens": tokens,
         "judge_s": judge_s,
         **per_solved,
@@ -145,11 +146,12 @@ def _row(found: Sequence[Evaluation], sets: Mapping[str, Sequence[Task]], baseli
 
 
 def _rates(found: Sequence[Evaluation]) -> dict[str, float]:
-    """By task the share of its episodes that solved it."""
+    """By task the share of its episodes that solved it; an episode that a fault ended is none."""
     shares: dict[str, list[float]] = {}
     for evaluation in found:
         for row in evaluation.per_task:
-            shares.setdefault(row.task_id, []).append(row.passed / max(row.scored, 1))
+            if row.scored:
+                shares.setdefault(row.task_id, []).append(row.passed / row.scored)
     return {task: statistics.fmean(each) for task, each in shares.items()}
 
 
