@@ -185,8 +185,9 @@ PAGE = """\
 - **Solved**: the answer handed in passes all tests, hidden ones included; mean over the seeds, 95 % percentile bootstrap over tasks.
 - **Minus {baseline}**: difference in solved over all tasks, paired by task, to independent answers for the same tokens.
 - **Tokens** (new ones) and seconds of the judge are sums over all tasks and seeds.
-- {blind} of the tasks have no visible check. There a strategy cannot know whether it is done, and `lpw` and `slpw`, which verify their
-  plan on visible tests, hand in nothing.
+- {blind} of the tasks have no visible check. There a strategy cannot know whether it is done.
+- `lpw` and `slpw` write no program before the model has verified a plan on every visible test, and `parallel` is for models that were
+  taught its tags. A model that cannot do that has no answer there, with any budget.
 
 {tables}"""
 
