@@ -169,7 +169,10 @@ def _busy(options: Options, policy: Any, folder: Path) -> float:
 
 def _page(settings: dict[str, Any], results: Sequence[dict[str, Any]]) -> str:
     """All figures as a page of Markdown."""
-    tables = [f"## {result['model']}\n\n{_table(result['strategies'])}{_kept_busy(result['busy'])}" for result in results]
+    tables = [
+        f"## {result['model']}\n\n{_table(result['strategies'])}\n{_verdict(result['strategies'])}{_kept_busy(result['busy'])}"
+        for result in results
+    ]
     return PAGE.format(**settings, sets=" and ".join(f"`{name}`" for name in SETS), baseline=BASELINE, tables="\n".join(tables))
 
 
@@ -199,7 +202,8 @@ def _table(rows: dict[str, dict[str, Any]]) -> str:
     for name, row in rows.items():
         solved = [_show(row["solved"][each]) for each in SETS]
         costs = [f"{row[key]:.0f}" if key in row else "–" for key in ("tokens per solved", "judge s per solved")]
-        cells = [name, *solved, _show(row["minus baseline"], "+"), str(row["tokens"]), f"{row['judge_s']:.0f}", *costs]
+        difference = "–" if name == BASELINE else _show(row["minus baseline"], "+")
+        cells = [name, *solved, difference, str(row["tokens"]), f"{row['judge_s']:.0f}", *costs]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -207,6 +211,18 @@ def _table(rows: dict[str, dict[str, Any]]) -> str:
 def _show(interval: Any, sign: str = "") -> str:
     found = msgspec.convert(interval, Interval)
     return f"{found.value:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
+
+
+def _verdict(rows: dict[str, dict[str, Any]]) -> str:
+    """Which strategies stand apart from the baseline."""
+    if BASELINE not in rows:
+        return ""
+    found: dict[str, list[str]] = {"better": [], "worse": [], "not decided": []}
+    for name, row in rows.items():
+        apart = msgspec.convert(row["minus baseline"], Interval)
+        found["better" if apart.low > 0 else "worse" if apart.high < 0 else "not decided"] += [f"`{name}`"] * (name != BASELINE)
+    told = "; ".join(f"{which}: {', '.join(names) or 'none'}" for which, names in found.items())
+    return f"Against `{BASELINE}`, all tasks together: {told}.\n"
 
 
 def _kept_busy(share: float | None) -> str:
