@@ -5,7 +5,7 @@
 Every strategy gets the same tasks, the same tokens per task and the same seeds. Solved means: the answer handed in passes all
 tests, hidden ones included. Rates are means over the seeds, with intervals by bootstrap over tasks; what search is worth is the
 difference to `best_of_n`, which draws independent answers for the same tokens. The second part runs
-`busy_tasks` tasks at once (0: none) and measures by the engine's own counter in which share of the time it computed: the rest
+`busy_tasks` episodes at once (0: none) and measures by the engine's own counter in which share of the time it computed: the rest
 is what the judge and the strategies cost. A run that was interrupted goes on where it was. `--quick` is a small form.
 """
 
@@ -47,6 +47,8 @@ NOT_ASKED = frozenset({"collect", "explained_repair"})
 """Strategies that collect for training instead of answering, or repair a given program: these tasks have none."""
 
 BASELINE = "best_of_n"
+BUSY_EPISODES = 4
+"""Per task, so that nearly all the time as many run at once as there are tasks, and not only at the beginning."""
 
 
 @dataclass
@@ -156,11 +158,11 @@ def _rates(found: Sequence[Evaluation]) -> dict[str, float]:
 
 
 def _busy(options: Options, policy: Any, folder: Path) -> float:
-    """Share of the time in which the engine computed while `busy_tasks` tasks were debugged at once."""
+    """Share of the time in which the engine computed while `busy_tasks` episodes were debugged at once."""
     loaded = load_tasks("first-functions")
     tasks = [loaded[index % len(loaded)] for index in range(min(options.busy_tasks, len(loaded)))]
     sampling = Sampling(temperature=0.8, max_tokens=options.max_tokens, stop=STOP)
-    config = SolveConfig(strategy="self_debug", options={"rounds": 2}, sampling=sampling, concurrency=options.busy_tasks)
+    config = SolveConfig(strategy="self_debug", options={"rounds": 2}, samples=BUSY_EPISODES, sampling=sampling, concurrency=len(tasks))
     with open_run(folder / f"busy-{time.time_ns()}", {"kind": "busy"}, resume=False) as store:
         before, started = policy.counters(), time.perf_counter()
         asyncio.run(solve(tasks, policy, plugins.find("verifier", tasks[0].kind), store, config))
