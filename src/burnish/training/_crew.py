@@ -7,6 +7,7 @@ the time limit of the collective. Started by `torchrun` or `accelerate launch`; 
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Crew:
         from accelerate import PartialState
 
         state = PartialState(cpu=not torch.cuda.is_available())
+        atexit.register(_leave)
         talk = dist.new_group(timeout=PATIENCE, backend="gloo")
         return cls(state.process_index, state.num_processes, talk, dist.new_group(timeout=LIMIT), shards=told("FSDP"), zero=zero)
 
@@ -104,3 +106,9 @@ class Crew:
         if failures:
             raise RankFailed(f"Training stopped on all ranks because one failed. {'; '.join(failures)}")
         return [theirs for _, theirs in met]
+
+
+def _leave() -> None:
+    """End the process groups; a thread of theirs that still runs when the interpreter ends would abort the process."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
