@@ -192,7 +192,7 @@ PAGE = """\
 - **Tokens** (new ones) and seconds of the judge are sums over all tasks and seeds.
 - {blind} of the tasks have no visible check. There a strategy cannot know whether it is done.
 - `lpw` and `slpw` write no program before the model has verified a plan on every visible test, and `parallel` is for models that were
-  taught its tags. A model that cannot do that has no answer there, with any budget.
+  taught its tags. Of models that can, these figures say nothing.
 
 {tables}"""
 
