@@ -23,7 +23,7 @@ def _table(rows: Mapping[str, Row]) -> str:
         "repair rate",
         "explained repair rate",
     )
-    header = (*header, "regressions", "use of explanations: over nothing, over another's")
+    header = (*header, "regressions", "use of explanations, over nothing", "over another's")
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     return "\n".join([*lines, *(f"| {' | '.join(_cells(name, row))} |" for name, row in rows.items())])
 
@@ -31,8 +31,8 @@ def _table(rows: Mapping[str, Row]) -> str:
 def _cells(name: str, row: Row) -> Sequence[str]:
     shown = f"{BASE} (prompting only)" if name == BASE else name
     after, rates = ([_show(found[form]) for form in FORMS] for found in (row.after, row.rate))
-    use = "–" if row.useful is None or row.useful_other is None else f"{row.useful:+.3f}, {row.useful_other:+.3f}"
-    return (shown, _show(row.first), *after, _show(row.gain, sign=True), *rates, str(row.regressions), use)
+    uses = (_show(found, sign=True) for found in (row.useful, row.useful_other))
+    return (shown, _show(row.first), *after, _show(row.gain, sign=True), *rates, str(row.regressions), *uses)
 
 
 def _show(interval: Interval | None, *, sign: bool = False) -> str:
@@ -49,22 +49,28 @@ def directions(whole: Result) -> str:
     return "\n".join(lines)
 
 
+def _learned(whole: Result) -> str:
+    """Examples and cost of each arm, as Markdown: means over the seeds."""
+    lines = ["| arm | examples | collect | learn | measure |", "|---|---|---|---|---|"]
+    for arm, each in whole.examples.items():
+        kinds = sorted({kind for counts in each.values() for kind in counts})
+        examples = ", ".join(f"{sum(counts.get(kind, 0) for counts in each.values()) / len(each):.0f} {kind}" for kind in kinds)
+        minutes = " | ".join(f"{spent:.1f}" for spent in whole.minutes[arm].values())
+        lines.append(f"| {arm} | {examples or 'none'} | {minutes} |")
+    return "\n".join(lines)
+
+
 def page(whole: Result) -> str:
     """`docs/results/ledex.md`."""
-    kinds = "; ".join(
-        f"{arm}, seed {seed}: " + (", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none")
-        for arm, each in whole.examples.items()
-        for seed, counts in each.items()
-    )
     return PAGE.format(
         **whole.settings,
         command=whole.command,
         table=table(whole),
         directions=directions(whole),
-        kinds=kinds,
+        learned=_learned(whole),
         seeds=", ".join(map(str, whole.seeds)),
         machine=whole.machine,
-        hours=whole.seconds / 3600,
+        hours=whole.hours,
         notes="".join(f"- {note}\n" for note in whole.notes),
         claims=sum(one.difference is not None for one in whole.directions),
     )
@@ -95,10 +101,13 @@ Written by one command; model `{model}`, training tasks `{train}`, seeds {seeds}
 
 With {claims} comparisons at 95 %, some stand apart from 0 by chance alone.
 
-## What the arms learned from
+## What the arms learned from, and what it cost
 
 One collected run per seed: {answers} answers to each training task, {repairs} repairs for each of at most {wrong} wrong ones, by the
-model itself. {kinds}.
+model itself. Examples of each kind and minutes, as means over the seeds; what an arm takes over from another is not counted again.
+
+{learned}
+
 {notes}
 All runs took {hours:.1f} hours; {machine}.
 """

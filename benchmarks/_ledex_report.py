@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Row(Record):
     """One arm on one task set, over all seeds: means per task over the seeds, intervals over tasks.
 
     `after` and `rate` (success refinement rate) are by format. `useful` is what its explanations add to a fresh model's repair rate,
-    over being told nothing, and `useful_other` over another task's explanation; both are means over the seeds, without interval.
+    over being told nothing, and `useful_other` over another task's explanation.
     """
 
     first: Interval
@@ -50,8 +50,8 @@ class Row(Record):
     rate: dict[str, Interval | None]
     regressions: int
     gain: Interval | None
-    useful: float | None
-    useful_other: float | None
+    useful: Interval | None
+    useful_other: Interval | None
 
 
 class Direction(Record):
@@ -70,7 +70,10 @@ class Direction(Record):
 
 
 class Result(Record):
-    """The whole benchmark: what `result.json` holds. `rows` are by task set and arm; the base model's row comes first."""
+    """The whole benchmark: what `result.json` holds. `rows` are by task set and arm, `examples` by arm and seed.
+
+    `minutes` are means over the seeds of what an arm itself ran: to `collect`, to `learn` and to `measure`.
+    """
 
     command: str
     machine: str
@@ -79,7 +82,8 @@ class Result(Record):
     rows: dict[str, dict[str, Row]]
     directions: tuple[Direction, ...]
     examples: dict[str, dict[int, dict[str, int]]]
-    seconds: float
+    minutes: dict[str, dict[str, float]]
+    hours: float
     notes: tuple[str, ...]
 
 
@@ -101,9 +105,19 @@ def result(found: Mapping[str, Mapping[int, LedexResult]], settings: dict[str, A
         rows={name: {arm: _row(arm, name, arms, found) for arm in arms} for name, arms in runs.items()},
         directions=tuple(direction for name, arms in runs.items() for direction in _directions(name, arms, found)),
         examples={arm: {seed: one.examples for seed, one in each.items()} for arm, each in found.items()},
-        seconds=sum(sum(one.seconds.values()) for one in whole),
+        minutes={arm: _minutes([*each.values()]) for arm, each in found.items()},
+        hours=sum(sum(one.seconds.values()) for one in whole) / 3600,
         notes=tuple(dict.fromkeys(note for one in whole for note in one.notes)),
     )
+
+
+def _minutes(results: Sequence[LedexResult]) -> dict[str, float]:
+    spent = {"collect": 0.0, "learn": 0.0, "measure": 0.0}
+    for one in results:
+        for stage, seconds in one.seconds.items():
+            kind = "measure" if stage.startswith("measure") else "collect" if stage == "collect" else "learn"
+            spent[kind] += seconds / 60 / len(results)
+    return spent
 
 
 def _runs(found: Mapping[str, Mapping[int, LedexResult]], tasks: str) -> dict[str, Runs]:
@@ -120,24 +134,33 @@ def _last(one: LedexResult) -> Mapping[str, Mapping[Any, Evaluation]]:
 def _row(arm: str, tasks: str, arms: Mapping[str, Runs], found: Mapping[str, Mapping[int, LedexResult]]) -> Row:
     runs = arms[arm]
     form = FORMS[-1]
-    uses = [] if arm == BASE else [use for one in found[arm].values() if (use := _use(one, tasks)) is not None]
-    if arm == BASE:
-        first = next(iter(found.values())).values()
-        uses = [use for one in first if (use := _use(one, tasks, BASE)) is not None]
+    nothing, told, other = _told(arm, tasks, found)
     return Row(
         first=_mean(_rates(runs, form, "first")),
         after={name: _mean(_rates(runs, name, "handed in")) for name in FORMS},
         rate={name: _rate(runs, name) for name in FORMS},
         regressions=sum(each[form].answers.regressions for each in runs.values()),
         gain=None if arm == BASE else _difference(_rates(arms[BASE], form, "handed in"), _rates(runs, form, "handed in")),
-        useful=statistics.fmean(use.gain.value for use in uses) if uses else None,
-        useful_other=statistics.fmean(use.over_other.value for use in uses) if uses else None,
+        useful=_difference(nothing, told),
+        useful_other=_difference(other, told),
     )
 
 
-def _use(one: LedexResult, tasks: str, model: str = "") -> Any:
-    found = one.explained.get(model or list(one.evaluations)[-1], {})
-    return found[tasks].usefulness if tasks in found else None
+def _told(arm: str, tasks: str, found: Mapping[str, Mapping[int, LedexResult]]) -> list[dict[str, float]]:
+    """Repair rates of a fresh model by task, means over the seeds: told nothing, the arm's explanations, another task's."""
+    runs = next(iter(found.values())) if arm == BASE else found[arm]
+    rates: list[dict[str, list[float]]] = [{}, {}, {}]
+    for one in runs.values():
+        explained = one.explained.get(BASE if arm == BASE else list(one.evaluations)[-1], {})
+        use = explained[tasks].usefulness if tasks in explained else None
+        for task, each in (use.by_task if use else {}).items():
+            for told, rate in zip(rates, each, strict=True):
+                told.setdefault(task, []).append(rate)
+    return [_means(told) for told in rates]
+
+
+def _means(by_task: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {task: statistics.fmean(values) for task, values in by_task.items()}
 
 
 def _rates(runs: Runs, form: str, which: str) -> dict[str, float]:
@@ -148,7 +171,7 @@ def _rates(runs: Runs, form: str, which: str) -> dict[str, float]:
             share = _share(row, which)
             if share is not None:
                 by_task.setdefault(row.task_id, []).append(share)
-    return {task: statistics.fmean(shares) for task, shares in by_task.items()}
+    return _means(by_task)
 
 
 def _share(row: TaskResult, which: str) -> float | None:
@@ -187,11 +210,14 @@ def _directions(tasks: str, arms: Mapping[str, Runs], found: Mapping[str, Mappin
     def within(arm: str) -> Interval | None:
         return _difference(_rates(arms[arm], "repair", "handed in"), _rates(arms[arm], "explain", "handed in")) if arm in arms else None
 
+    nothing, told, other = _told(FULL, tasks, found) if FULL in arms else ({}, {}, {})
     claims = [
         ("Training raises pass@1 after refinement (LeDex SFT − base)", between(BASE, FULL, "handed in")),
         ("Refinement skill needs refinement data (repair rate, LeDex SFT − code-only SFT)", between("code-only SFT", FULL, "repaired")),
         ("Explanations in training help (repair rate, LeDex SFT − no explanation)", between("LeDex SFT, no explanation", FULL, "repaired")),
         ("Explaining first helps (pass@1 after refinement, explain − repair)", within(FULL)),
+        ("Its explanations help a fresh model (repair rate, told them − told nothing)", _difference(nothing, told)),
+        ("They help by what they say (repair rate, told them − told another task's)", _difference(other, told)),
         ("PPO adds (pass@1 after refinement, + PPO − LeDex SFT)", between(FULL, "LeDex SFT + PPO", "handed in")),
         ("GRPO adds (pass@1 after refinement, + GRPO − LeDex SFT)", between(FULL, "LeDex SFT + GRPO", "handed in")),
     ]

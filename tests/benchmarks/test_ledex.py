@@ -62,6 +62,8 @@ def test_every_arm_learned_from_what_it_says(ran):
         "Refinement",
         "Explanations",
         "Explaining",
+        "Its",
+        "They",
         "PPO",
         "GRPO",
     ]

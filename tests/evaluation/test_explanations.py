@@ -129,4 +129,5 @@ def test_usefulness_is_paired_by_the_task_that_the_programs_were_written_for(run
     assert [found.nothing.value, found.explanation.value, found.other.value] == [0, 0.75, 0.25]
     assert (found.gain.value, found.gain.low, found.gain.high) == (0.75, 0.5, 1.0)
     assert found.over_other.value == 0.5
+    assert found.by_task == {"t": (0, 0.5, 0.5), "u": (0, 1, 0)}
     assert msgspec.json.decode(msgspec.json.encode(found), type=type(found)) == found

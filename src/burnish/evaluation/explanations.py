@@ -46,11 +46,13 @@ class Similarity(Record):
 class Usefulness(Record):
     """Repair rates of the fresh model on `problems` wrong programs of `tasks` tasks: told nothing, the explanation, another task's.
 
-    `gain` is over nothing, `over_other` over another task's; both are paired by task.
+    `by_task` has the three rates of each task, in this order. `gain` is over nothing, `over_other` over another task's; both are paired
+    by task.
     """
 
     problems: int
     tasks: int
+    by_task: dict[str, tuple[float, float, float]]
     nothing: Interval
     explanation: Interval
     other: Interval
@@ -131,6 +133,7 @@ def usefulness(nothing: Evaluation, explanation: Evaluation, other: Evaluation, 
     return Usefulness(
         problems=len(common),
         tasks=len(by_task),
+        by_task=dict(zip(by_task, zip(alone, told, shuffled, strict=True), strict=True)),
         nothing=bootstrap_interval(alone, seed=seed),
         explanation=bootstrap_interval(told, seed=seed),
         other=bootstrap_interval(shuffled, seed=seed),

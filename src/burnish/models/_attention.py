@@ -1,8 +1,8 @@
 """Attention over the banks of a `RowCache`: rows of different lengths in one pass, prefixes read once for all that share them.
 
-Plugged into transformers as the attention `burnish_rows`, used while sampling only. A step of one token per row takes plain
-matrix products, in which the query heads of one key head form the rows; longer passes take torch's fused attention. The part
-over a shared prefix and the part over a row's own tokens are merged by their normalisers.
+Plugged into transformers as the attention `burnish_rows`, used while sampling only. In a step of one token per row the query heads
+of one key head are attended to together; longer passes take torch's attention as it is. The part over a shared prefix and the part
+over a row's own tokens are merged by their normalisers.
 """
 
 from __future__ import annotations
@@ -92,44 +92,48 @@ def _one_token(
 ) -> tuple[Float[Tensor, "rows heads width"], Float[Tensor, "rows heads"]]:
     """Attention of one query per row, and the log of its normaliser."""
     rows, heads, width = query.shape
-    kv, columns = keys.shape[1:3]
-    grouped = query.reshape(rows * kv, heads // kv, width) * scaling
-    scores = _products(grouped, keys.flatten(0, 1)).view(rows, heads, columns).add_(mask)
-    weights, norm = _softmax(scores)
-    output = torch.bmm(weights.to(values.dtype).view(rows * kv, heads // kv, columns), values.flatten(0, 1))
-    return output.view(rows, heads, width), norm
+    output, norm = _grouped(query.view(rows, keys.shape[1], -1, width), keys, values, mask[:, None], scaling)
+    return output.reshape(rows, heads, width), norm.reshape(rows, heads)
 
 
 def _merge(own: Tensor, norm: Tensor, query: Tensor, shared: Shared, layer: int, scaling: float) -> None:
     """Add to `own` what the rows of `shared` see in their prefixes, in place: one product for all of them."""
     (count, most), width = shared.rows.shape, shared.hidden.shape[-1]
     slots = slice(shared.first, shared.first + count)
-    keys, values = (tensors[layer][slots, :, :width].flatten(0, 1) for tensors in (shared.bank.keys, shared.bank.values))
+    keys, values = (tensors[layer][slots, :, :width] for tensors in (shared.bank.keys, shared.bank.values))
     heads, size = own.shape[1:]
-    kv = len(keys) // count
-    grouped = query[shared.rows, :, 0].view(count, most, kv, -1, size).transpose(1, 2).reshape(count * kv, -1, size) * scaling
-    scores = _products(grouped, keys).view(count, -1, width).add_(shared.hidden)
-    weights, other = _softmax(scores)
-    part = torch.bmm(weights.to(values.dtype).view(count * kv, -1, width), values)
-    part = part.view(count, kv, most, -1, size).transpose(1, 2).reshape(-1, heads, size)[shared.taken]
-    other = other.view(count, kv, most, -1).transpose(1, 2).reshape(-1, heads)[shared.taken]
+    kv = keys.shape[1]
+    grouped = query[shared.rows, :, 0].view(count, most, kv, -1, size).transpose(1, 2).reshape(count, kv, -1, size)
+    part, other = _grouped(grouped, keys, values, shared.hidden[:, None].to(query.dtype), scaling)
+    part = part.reshape(count, kv, most, -1, size).transpose(1, 2).reshape(-1, heads, size)[shared.taken]
+    other = other.reshape(count, kv, most, -1).transpose(1, 2).reshape(-1, heads)[shared.taken]
     rows = shared.rows.flatten()[shared.taken]
     own[rows] = torch.lerp(own[rows], part, torch.sigmoid(other - norm[rows])[..., None].to(part.dtype))
 
 
-def _products(
-    query: Float[Tensor, "batch queries width"], keys: Float[Tensor, "batch columns width"]
-) -> Float[Tensor, "batch queries columns"]:
-    """Every query times every key, in float32. Keys come first, as they lie: oneDNN would copy a transposed part of a bank."""
-    return torch.bmm(keys, query.transpose(1, 2)).transpose(1, 2).contiguous().float()
+def _grouped(
+    query: Float[Tensor, "batch kv queries width"],
+    keys: Float[Tensor, "batch kv columns width"],
+    values: Float[Tensor, "batch kv columns width"],
+    mask: Float[Tensor, "batch 1 1 columns"],
+    scaling: float,
+) -> tuple[Float[Tensor, "batch kv queries width"], Float[Tensor, "batch kv queries"]]:
+    """Attention of queries that share their keys, and the log of its normaliser in float32.
+
+    On a CPU by the kernel behind `scaled_dot_product_attention`, which itself does not give the normaliser: it reads a part of a
+    bank where it lies, while products of matrices copy it first.
+    """
+    if query.device.type == "cpu":
+        output, norm = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, keys, values, attn_mask=mask, scale=scaling)
+        return output, norm
+    return _by_products(query, keys, values, mask, scaling)
 
 
-def _softmax(scores: Float[Tensor, "*batch columns"]) -> tuple[Float[Tensor, "*batch columns"], Float[Tensor, "*batch"]]:
-    """Softmax over the last dimension and the log of its normaliser; overwrites `scores`."""
-    top = scores.amax(-1, keepdim=True)
-    weights = scores.sub_(top).exp_()
-    total = weights.sum(-1, keepdim=True)
-    return weights.div_(total), (top + total.log())[..., 0]
+def _by_products(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scaling: float) -> tuple[Tensor, Tensor]:
+    """The same on any device."""
+    scores = torch.matmul(query * scaling, keys.transpose(2, 3)).float() + mask
+    norm = scores.logsumexp(-1)
+    return torch.matmul((scores - norm[..., None]).exp().to(values.dtype), values), norm
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
