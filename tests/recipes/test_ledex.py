@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 
 import msgspec
 import pytest
@@ -186,15 +187,23 @@ def test_where_no_repair_was_verified_there_is_no_rl_and_the_result_says_so(conf
     assert result.evaluations.keys() == {"base", "sft"}
 
 
-def test_where_nothing_was_verified_it_stops_with_advice(config, tmp_path):
-    """The pupil collects by itself, and a random model is never right."""
-    file = tmp_path / "train.jsonl"
+def test_where_nothing_was_verified_it_stops_with_advice(config, pupil, tmp_path):
+    """A random model is never right, nor is its teacher: another model of this machine, one without a chat template."""
+    file, teacher = tmp_path / "train.jsonl", tmp_path / "teacher"
     write_records(file, tasks())
-    alone = config(collected="", tasks=str(file), collect=Collect(answers=1, wrong=1, repairs=1, max_tokens=8))
+    shutil.copytree(pupil, teacher, ignore=shutil.ignore_patterns("*.jinja"))
+    alone = config(
+        collected="",
+        tasks=str(file),
+        teacher=str(teacher),
+        teacher_options={"chat_template": "plain"},
+        collect=Collect(answers=1, wrong=1, repairs=1, max_tokens=8),
+    )
     with pytest.raises(InputError, match=r"No example came out of .*collect.*Raise collect.answers or collect.repairs, or give a teacher"):
         ledex(tmp_path / "run", alone)
     with RunStore.open(tmp_path / "run" / "collect") as store:
         assert len(store.episodes()) == 4
+        assert {(attempt.op, attempt.policy) for attempt in store.attempts()} == {("sample", pupil.name), ("refine", "teacher")}
 
 
 def test_examples_of_measured_tasks_are_left_out_and_counted(config, tmp_path):

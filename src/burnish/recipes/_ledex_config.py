@@ -188,6 +188,7 @@ class LedexConfig(RecipeConfig):
 
     model: Annotated[str, ours("StarCoder-15B, CodeLlama-7B and -13B in the paper")] = "embedded"
     teacher: Annotated[str, ours("who repairs: a model or a server; the model itself if empty. GPT-3.5 in the paper")] = ""
+    teacher_options: Annotated[dict[str, Any], ours("options of the teacher's engine, as chat_template")] = {}
     tasks: Annotated[str, ours("MBPP, APPS and CodeContests in the paper")] = "first-functions:train"
     train_tasks: Annotated[int | None, ours("so many at even distances; all if left out")] = None
     collected: Annotated[str, ours("a collected run to use, instead of collecting one")] = ""

@@ -120,7 +120,7 @@ class _Ledex:
             sampling=config.collect.sampling,
             seed=derive_seed(config.seed, "collect"),
         )
-        teacher = load_model(config.teacher) if config.teacher else None
+        teacher = load_model(config.teacher, **config.teacher_options) if config.teacher else None
         try:
             return self.work.solve("collect wrong programs and repairs", "collect", tasks, solving, of=config.tasks, teacher=teacher)
         finally:
