@@ -113,6 +113,9 @@ def test_it_goes_on_wherever_it_was_stopped(config, tmp_path):
         assert titles[-1].startswith(at)
     parts = ledex(tmp_path / "parts", chosen, resume=True)
     assert found(parts) == found(whole)
+    with RunStore.open(tmp_path / "parts" / "train") as log:
+        noted = [event["name"] for event in log.events("stage")]
+    assert noted.count("measure-base") == len(STAGES) + 1  # where it was stopped its seconds count too
     ends = [load(one.checkpoint).model.state_dict() for one in (whole, parts)]
     assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
     assert whole.evaluations.keys() == {"base", "sft", "rl"}

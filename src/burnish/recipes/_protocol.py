@@ -1,6 +1,6 @@
 """LeDex's evaluation (arXiv 2405.18649, section 4): answers, then one repair of each failing one, for up to three rounds.
 
-Once told to repair, once told to explain first; both begin with the same answers. What the explanations are worth: how like
+Once told to repair, once told to explain first; both begin with the same prompts and seeds. What the explanations are worth: how like
 they are to those of verified repairs, and whether they help a model that has learned nothing (`evaluation.explanations`).
 """
 

@@ -119,11 +119,13 @@ class Work:
 
     @contextmanager
     def timed(self, title: str, name: str) -> Iterator[Callable[[int, int, str], None]]:
-        """Show a stage, and note its seconds once it is done."""
+        """Show a stage, and note its seconds, also where it is stopped."""
         started = time.perf_counter()
-        with self.stage(title) as update:
-            yield update
-        self.log.add_event("stage", {"name": name, "seconds": time.perf_counter() - started})
+        try:
+            with self.stage(title) as update:
+                yield update
+        finally:
+            self.log.add_event("stage", {"name": name, "seconds": time.perf_counter() - started})
 
 
 def trainer_settings(config: TrainConfig, further: Mapping[str, Any]) -> TrainConfig:
