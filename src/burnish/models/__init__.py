@@ -6,6 +6,7 @@ package pulls no torch: an engine is imported when it is asked for.
 
 from __future__ import annotations
 
+import gc
 import inspect
 from collections.abc import Collection
 from typing import Any
@@ -54,6 +55,7 @@ def load(model: str, engine: str = "auto", *, needs: Collection[Need] | None = N
         usual: Collection[Need] = ["training"] if kind_of(model) in ("embedded", "checkpoint") else []
         engine = choose(model, usual if needs is None else needs, options, in_flight)
     factory = plugins.find("engine", engine)
+    gc.collect()  # a model that nobody holds any more lies in reference cycles, and its memory is needed now
     try:
         inspect.signature(factory).bind(model, **options)
     except TypeError as error:
