@@ -15,6 +15,7 @@ import msgspec
 
 from burnish.core import plugins
 from burnish.core.records import Example, Task
+from burnish.models._memory import give_back
 from burnish.models.base import Policy
 from burnish.recipes.base import Stage
 from burnish.runs import Part, Progress, SolveConfig, open_run, solve_together
@@ -108,7 +109,9 @@ class Work:
             def keep(step: int, rollouts: Sequence[Rollout]) -> None:
                 record_rollouts(self.log, data["rollouts"], step, rollouts, policy=self.policy.name)
 
-            return train(self.policy, self.folder / name, config, resume=True, on_step=note, on_rollouts=keep, **data).checkpoint
+            trained = train(self.policy, self.folder / name, config, resume=True, on_step=note, on_rollouts=keep, **data)
+            give_back()
+            return trained.checkpoint
 
     def seconds(self) -> dict[str, float]:
         """Seconds per stage, over all the times it was run."""
