@@ -87,12 +87,13 @@ Written by one command; model `{model}`, training tasks `{train}`, seeds {seeds}
 
 {table}
 
-- **pass@1**: share of the samples that pass all tests of their task, hidden ones included; {samples} first answers per task and seed at
-  temperature 0.8, at most {max_tokens} tokens. **After repair**: each answer that fails a visible test gets one repair a round,
-  {rounds} rounds; once told to repair, once to explain first. Base and trained models see the same prompts and seeds.
+- **pass@1**: share of the samples that pass all tests of their task, hidden ones included. First answers per task and seed: {samples}, at
+  temperature 0.8, of at most {max_tokens} tokens. **After repair**: in each round (here: {rounds}) an answer that fails a visible test gets
+  one repair; once told to repair, once to explain first. Base and trained models see the same prompts and seeds.
 - **Repair rate**: repaired / failing first answers (LeDex's success refinement rate).
 - **Use of explanations**: how much the repair rate of a fresh base model rises when it is told the arm's explanation, over being told
-  nothing more and over being told another task's; on {problems} wrong programs, {draws} repairs of each.
+  nothing more and over being told another task's. Wrong programs: at most {problems} per seed and task set, of those that the arm
+  explained; repairs of each: {draws}.
 - Intervals are 95 % percentile bootstrap over tasks, of means over the seeds; gains and differences are paired by task.
 
 ## Which of the paper's directions hold here

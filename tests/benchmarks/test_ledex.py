@@ -104,7 +104,7 @@ def test_an_arm_alone_runs_what_it_begins_with():
 def test_the_page_says_what_was_run(ran):
     text = Path(ran.write).read_text()
     assert all(f"| {name} | 0.000" in text for name in ARMS)
-    assert "1 rounds" in text
+    assert "in each round (here: 1)" in text
     assert "{" not in text
 
 
