@@ -39,7 +39,8 @@ def _show(interval: Interval | None, *, sign: bool = False) -> str:
     if interval is None:
         return "–"
     form = "{:+.3f}" if sign else "{:.3f}"
-    return f"{form.format(interval.value)} [{form.format(interval.low)}, {form.format(interval.high)}]"
+    value, low, high = (form.format(round(one, 3) + 0.0) for one in (interval.value, interval.low, interval.high))  # no -0.000
+    return f"{value} [{low}, {high}]"
 
 
 def directions(whole: Result) -> str:

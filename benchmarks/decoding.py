@@ -1,6 +1,6 @@
 """One decoding step of the embedded model: milliseconds and tokens/s, for the waiting policy of the environment.
 
-python -m benchmarks.decoding 64
+python -m benchmarks.decoding 64            # rows; a second number makes each prompt longer by so many words
 OMP_WAIT_POLICY=ACTIVE python -m benchmarks.decoding 64
 """
 
@@ -16,8 +16,8 @@ from burnish.core.records import Message, Sampling
 from burnish.models import Request, load
 
 
-def main(rows: int, steps: int = 25) -> None:
-    """Fill the batch with `rows` different prompts and time the steps after a few to warm up."""
+def main(rows: int = 64, words: int = 0, steps: int = 25) -> None:
+    """Fill the batch with `rows` different prompts, `words` longer than short, and time the steps after a few to warm up."""
     import torch
 
     from burnish.models._row import Row
@@ -26,7 +26,8 @@ def main(rows: int, steps: int = 25) -> None:
     decoder = policy._decoder()  # type: ignore[attr-defined]
     decoder._stop_ids = frozenset()
     prompts = [
-        policy.renderer.render([Message(role="user", content=f"Write a Python function number {n} that adds a list.")]) for n in range(rows)
+        policy.renderer.render([Message(role="user", content=f"Write a Python function number {n} that adds a list.{' word' * words}")])
+        for n in range(rows)
     ]
     times = []
     with torch.inference_mode():
@@ -40,4 +41,4 @@ def main(rows: int, steps: int = 25) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 64)
+    main(*map(int, sys.argv[1:]))
