@@ -25,6 +25,7 @@ from benchmarks._ledex_page import page, table
 from benchmarks._ledex_report import ARMS, Arm, result
 from burnish.cli._console import progress
 from burnish.core.errors import InputError
+from burnish.models._memory import give_back
 from burnish.recipes._ledex_config import Collect, Grpo, LedexConfig, Ppo, Rewards, Sft
 from burnish.recipes._ledex_records import LedexResult
 from burnish.recipes._protocol import Protocol
@@ -143,6 +144,7 @@ def _run(options: Options, seed: int, name: str) -> LedexResult:
         _take_over(first, folder, ["measure-base"])
     if arm.begins_with:
         _take_over(first.parent / ARMS[arm.begins_with].folder, folder, ["sft", "measure-sft", "sft.jsonl", "sft.left_out.jsonl"])
+    give_back()  # the last arm's model
     collected = Path(options.collected) if options.collected else None if folder == first else first / "collect"
     return ledex(folder, config(options, seed, arm, collected), resume=True, stage=lambda title: progress(f"seed {seed}, {name}: {title}"))
 

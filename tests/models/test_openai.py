@@ -332,7 +332,7 @@ def test_being_told_to_wait_uses_up_no_retry() -> None:
 @pytest.mark.parametrize("value", ["1", None])
 def test_retry_after_holds_back_everybody(value: str | None) -> None:
     """The one that was told and those that were not yet sent; a date works like a number of seconds."""
-    told = value or formatdate(time.time() + 2, usegmt=True)
+    told = value or formatdate(time.time() + 3, usegmt=True)
     with faulty(status(429, headers=f"Retry-After: {told}\r\n"), answer) as state:
         done = ask(load(state.address, concurrent=1), TEXT, TEXT)
         assert [completion.text for completion in done] == ["fine", "fine"]

@@ -14,7 +14,6 @@ from burnish.core import plugins
 from burnish.core.errors import InputError
 from burnish.models._conversation import Conversation
 from burnish.models._engines import Abilities, EngineReport, Need, choose, kind_of, report
-from burnish.models._memory import give_back
 from burnish.models._paths import ForkedCompletion, PathTags, generate_with_paths
 from burnish.models._pieces import Pieces, token_texts
 from burnish.models._renderer import ByteRenderer, ChatRenderer, HistoryRewritten
@@ -55,7 +54,6 @@ def load(model: str, engine: str = "auto", *, needs: Collection[Need] | None = N
         usual: Collection[Need] = ["training"] if kind_of(model) in ("embedded", "checkpoint") else []
         engine = choose(model, usual if needs is None else needs, options, in_flight)
     factory = plugins.find("engine", engine)
-    give_back()
     try:
         inspect.signature(factory).bind(model, **options)
     except TypeError as error:
