@@ -71,7 +71,7 @@ def page(whole: Result) -> str:
         learned=_learned(whole),
         seeds=", ".join(map(str, whole.seeds)),
         machine=whole.machine,
-        hours=whole.hours,
+        hours=sum(sum(spent.values()) for spent in whole.minutes.values()) * len(whole.seeds) / 60,
         notes="".join(f"- {note}\n" for note in whole.notes),
         claims=sum(one.difference is not None for one in whole.directions),
     )

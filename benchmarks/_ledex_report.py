@@ -83,7 +83,6 @@ class Result(Record):
     directions: tuple[Direction, ...]
     examples: dict[str, dict[int, dict[str, int]]]
     minutes: dict[str, dict[str, float]]
-    hours: float
     notes: tuple[str, ...]
 
 
@@ -106,7 +105,6 @@ def result(found: Mapping[str, Mapping[int, LedexResult]], settings: dict[str, A
         directions=tuple(direction for name, arms in runs.items() for direction in _directions(name, arms, found)),
         examples={arm: {seed: one.examples for seed, one in each.items()} for arm, each in found.items()},
         minutes={arm: _minutes([*each.values()]) for arm, each in found.items()},
-        hours=sum(sum(one.seconds.values()) for one in whole) / 3600,
         notes=tuple(dict.fromkeys(note for one in whole for note in one.notes)),
     )
 
