@@ -16,7 +16,7 @@ from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerF
 
 from burnish.core.errors import InputError, PolicyError
 from burnish.core.records import Message, Sampling
-from burnish.models import Completion, Policy, Request, load
+from burnish.models import Completion, Policy, Request, load, token_texts
 from burnish.models._decoder import common_prefix
 from burnish.models.transformers import TransformersPolicy
 from burnish.training._forward import TokenScorer
@@ -480,4 +480,6 @@ def test_the_embedded_model_answers() -> None:
         await policy.aclose()
         return completion
 
-    assert "Paris" in asyncio.run(ask()).text
+    answer = asyncio.run(ask())
+    assert "Paris" in answer.text
+    assert "".join(token_texts(policy.name)(answer.ids)) == answer.text  # runs are stamped with this name

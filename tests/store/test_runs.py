@@ -194,6 +194,9 @@ def test_unusable_folders_are_explained(tmp_path):
     with pytest.raises(StoreError, match=r"run\.sqlite is missing"):
         RunStore.open(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
+    RunStore.create(tmp_path / "recipe" / "measured" / "one", {}).close()
+    with pytest.raises(StoreError, match="Runs below it: 1, for example .*/recipe/measured/one"):
+        RunStore.open(tmp_path / "recipe")
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(StoreError, match="File exists"):

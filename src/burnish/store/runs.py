@@ -73,7 +73,9 @@ class RunStore:
         folder = Path(folder)
         path = folder / FILE_NAME
         if not path.is_file():
-            raise StoreError(f"There is no run in {folder}: {FILE_NAME} is missing. Give the folder of a run, or start one there.")
+            below = sorted(str(file.parent) for depth in ("*", "*/*") for file in folder.glob(f"{depth}/{FILE_NAME}"))
+            mend = f"Runs below it: {len(below)}, for example {below[0]}." if below else "Give a run's folder, or start one there."
+            raise StoreError(f"There is no run in {folder}: {FILE_NAME} is missing. {mend}")
         store = cls._connect(folder, write=write)
         try:
             with _database.translated(path):
