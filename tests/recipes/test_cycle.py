@@ -33,7 +33,8 @@ def test_both_phases_run_stop_and_go_on(config, tmp_path):
     with RunStore.open(tmp_path / "whole" / "train") as log:
         assert log.metrics("phase-1")
         assert log.metrics("phase-2")
-    assert "from memory" in (tmp_path / "whole" / "report.html").read_text()
+    page = (tmp_path / "whole" / "report.html").read_text()
+    assert all(words in page for words in ("from memory", "Refinement before training", "Refinement after training"))
     assert whole.lines()[0].startswith("before: pass@1 0.000")
 
 

@@ -193,8 +193,8 @@ def _page(result: CycleResult, log: RunStore) -> str:
     comparisons = {"pass@1, first answers": result.first, "pass@1, after refinement": result.refined}
     blocks: list[Block] = [
         comparison_table(comparisons, heading="Held-out tasks, judged by hidden tests"),
-        refinement_table(result.before),
-        refinement_table(result.after),
+        refinement_table(result.before, "Refinement before training"),
+        refinement_table(result.after, "Refinement after training"),
         task_changes(result.before, result.after),
         *(
             metric_curves(f"Loss of {name}", log.metrics(name), {"loss": "loss per token"}, from_zero=True)

@@ -59,10 +59,10 @@ def rounds_chart(evaluation: Evaluation) -> Bars:
     return Bars(heading="pass@k by refinement round", bars=tuple(bars), interval=intervals, note=note)
 
 
-def refinement_table(evaluation: Evaluation) -> Table:
+def refinement_table(evaluation: Evaluation, heading: str = "Refinement") -> Table:
     """Counts per refinement round: what was repaired, what was lost, what only looks right."""
     return Table(
-        heading="Refinement",
+        heading=heading,
         columns=("After", "Samples", "Not judged", "Pass", "Repaired", "Failing first", "Refinement rate", "Regressions", "Hidden gap"),
         rows=tuple((name, *_standing_cells(standing)) for name, standing in _standings(evaluation)),
         note="Refinement rate: repaired / failing first. Regressions: hidden checks passed with the first answer and fail now. "
