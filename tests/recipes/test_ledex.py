@@ -123,9 +123,8 @@ def test_it_goes_on_wherever_it_was_stopped(config, tmp_path):
     again = msgspec.json.decode((tmp_path / "whole" / "result.json").read_bytes(), type=LedexResult)
     assert again == whole
     page = (tmp_path / "whole" / "report.html").read_text()
-    assert all(
-        words in page for words in ("Success refinement rate", "What the explanations are worth", "Learning by rewards", "A repair: ")
-    )
+    headings = ("How like verified ones", "What the explanations are worth", "Learning by rewards", "A repair: ")
+    assert all(words in page for words in ("Success refinement rate", *headings))
     assert "TRL" in page  # provenance
     with pytest.raises(InputError, match="--resume"):
         ledex(tmp_path / "whole", chosen)

@@ -90,8 +90,7 @@ def _cells(first: Standing, after: Standing) -> tuple[Cell, ...]:
 
 
 def _pass_at_1(standing: Standing) -> Cell:
-    found = next((one for one in standing.pass_at_k if one.k == 1), None)
-    return None if found is None else estimate(found)
+    return _estimate(next((one for one in standing.pass_at_k if one.k == 1), None))
 
 
 def _worth(result: LedexResult) -> Iterator[Table]:
