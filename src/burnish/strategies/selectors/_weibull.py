@@ -16,6 +16,8 @@ MOST_K = 100.0
 """Largest shape. Without a bound the likelihood grows for ever around a single path."""
 LEAST = 0.01
 """Smallest shape and scale."""
+MOST_SCALE = 1e6
+"""Largest scale. One step of the search may go far: at an infinite scale the likelihood has no value any more."""
 LEAST_SHARE, MOST_SHARE = 0.2, 0.8
 STEPS = 60
 """Steps of the search, about a millisecond each; ten clear-cut paths need fewer than 40."""
@@ -64,7 +66,7 @@ def fit(values: Sequence[float]) -> Mixture:
 
 def _bounded(free: Float[Tensor, "5"]) -> tuple[Float[Tensor, ""], Float[Tensor, "2"], Float[Tensor, "2"]]:
     share = LEAST_SHARE + (MOST_SHARE - LEAST_SHARE) * torch.sigmoid(free[0])
-    return share, LEAST + (MOST_K - LEAST) * torch.sigmoid(free[1:3]), LEAST + free[3:5].exp()
+    return share, LEAST + (MOST_K - LEAST) * torch.sigmoid(free[1:3]), LEAST + free[3:5].clamp(max=math.log(MOST_SCALE)).exp()
 
 
 def _nll(
